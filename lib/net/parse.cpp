@@ -1,0 +1,208 @@
+#include "net/parse.hpp"
+
+#include <rte_ether.h>
+#include <rte_ip.h>
+#include <rte_tcp.h>
+#include <rte_udp.h>
+
+#include "net/byte_order.hpp"
+#include "net/checksum.hpp"
+
+namespace dlb {
+
+namespace {
+
+constexpr unsigned kMaxExtensionHeaders = 8;
+
+uint16_t read_be16(const uint8_t* bytes) {
+    return static_cast<uint16_t>(bytes[0] << 8 | bytes[1]);
+}
+
+template <typename Header>
+const Header* header_at(const uint8_t* data, size_t offset) {
+    return reinterpret_cast<const Header*>(data + offset);
+}
+
+// RFC 9293 §3.1: the data offset is at least 5 words and lies within the segment.
+ParseStatus parse_tcp(const uint8_t* data, size_t end, PacketMeta& meta) {
+    if (end - meta.l4_offset < sizeof(rte_tcp_hdr)) {
+        return ParseStatus::BadLength;
+    }
+    const auto* tcp = header_at<rte_tcp_hdr>(data, meta.l4_offset);
+    const size_t header_length = (tcp->data_off >> 4) * 4U;
+    if (header_length < sizeof(rte_tcp_hdr) || header_length > end - meta.l4_offset) {
+        return ParseStatus::BadLength;
+    }
+    meta.source_port = tcp->src_port;
+    meta.destination_port = tcp->dst_port;
+    meta.tcp_flags = tcp->tcp_flags;
+    meta.has_ports = true;
+    return ParseStatus::Ok;
+}
+
+// RFC 768: the length counts the header too. Zero is for jumbograms only (RFC 2675), which we do
+// not take.
+ParseStatus parse_udp(const uint8_t* data, size_t end, PacketMeta& meta) {
+    if (end - meta.l4_offset < sizeof(rte_udp_hdr)) {
+        return ParseStatus::BadLength;
+    }
+    const auto* udp = header_at<rte_udp_hdr>(data, meta.l4_offset);
+    const uint16_t length = Be16::from_raw(udp->dgram_len).host();
+    if (length < sizeof(rte_udp_hdr) || length > end - meta.l4_offset) {
+        return ParseStatus::BadLength;
+    }
+    meta.source_port = udp->src_port;
+    meta.destination_port = udp->dst_port;
+    meta.has_ports = true;
+    return ParseStatus::Ok;
+}
+
+ParseStatus parse_transport(const uint8_t* data, size_t end, PacketMeta& meta) {
+    if (meta.fragment) {
+        return ParseStatus::Ok;
+    }
+    switch (meta.protocol) {
+        case kProtocolTcp:
+            return parse_tcp(data, end, meta);
+        case kProtocolUdp:
+            return parse_udp(data, end, meta);
+        case kProtocolIcmp:
+        case kProtocolIcmpv6:
+            if (end - meta.l4_offset < 8) {
+                return ParseStatus::BadLength;
+            }
+            meta.icmp_type = data[meta.l4_offset];
+            return ParseStatus::Ok;
+        default:
+            return ParseStatus::Ok;
+    }
+}
+
+// RFC 791 §3.1
+ParseStatus parse_ipv4(const uint8_t* data, size_t size, ParseOptions options, PacketMeta& meta) {
+    meta.family = Family::V4;
+    if (size - meta.l3_offset < sizeof(rte_ipv4_hdr)) {
+        return ParseStatus::Truncated;
+    }
+    const auto* ip = header_at<rte_ipv4_hdr>(data, meta.l3_offset);
+    const size_t header_length = (ip->version_ihl & 0x0fU) * 4U;
+    const uint16_t total_length = Be16::from_raw(ip->total_length).host();
+    if ((ip->version_ihl >> 4) != 4 || header_length < sizeof(rte_ipv4_hdr) ||
+        total_length < header_length) {
+        return ParseStatus::BadHeader;
+    }
+    if (total_length > size - meta.l3_offset) {
+        return ParseStatus::Truncated;
+    }
+    if (options.verify_ipv4_checksum && checksum(ip, header_length) != 0) {
+        return ParseStatus::BadChecksum;
+    }
+    meta.l3_length = total_length;
+    meta.l4_offset = static_cast<uint16_t>(meta.l3_offset + header_length);
+    meta.protocol = ip->next_proto_id;
+    meta.fragment = (Be16::from_raw(ip->fragment_offset).host() & 0x3fff) != 0;  // MF or an offset
+    return parse_transport(data, meta.l3_offset + total_length, meta);
+}
+
+// Walks the chain of RFC 8200 §4. Sets protocol, l4_offset and fragment.
+ParseStatus walk_extensions(const uint8_t* data, size_t end, uint8_t next, PacketMeta& meta) {
+    size_t offset = meta.l3_offset + sizeof(rte_ipv6_hdr);
+    for (unsigned count = 0; count <= kMaxExtensionHeaders; ++count) {
+        meta.protocol = next;
+        meta.l4_offset = static_cast<uint16_t>(offset);
+        switch (next) {
+            case IPPROTO_HOPOPTS:
+                if (count != 0) {
+                    return ParseStatus::BadExtension;  // §4.1: only right after the IPv6 header
+                }
+                break;
+            case IPPROTO_ROUTING:
+                // §4.4: with segments left, the destination is not the one the checksum covers.
+                if (end - offset < 8) {
+                    return ParseStatus::Truncated;
+                }
+                if (data[offset + 3] != 0) {
+                    return ParseStatus::BadExtension;
+                }
+                break;
+            case IPPROTO_DSTOPTS:
+                break;
+            case IPPROTO_FRAGMENT:
+                if (end - offset < 8) {
+                    return ParseStatus::Truncated;
+                }
+                // RFC 6946: an atomic fragment (no offset, none to come) is a whole packet.
+                meta.fragment = (read_be16(data + offset + 2) & 0xfff9) != 0;
+                if (meta.fragment) {
+                    meta.protocol = data[offset];
+                    return ParseStatus::Ok;
+                }
+                next = data[offset];
+                offset += 8;
+                continue;
+            default:
+                return ParseStatus::Ok;
+        }
+        if (end - offset < 8) {
+            return ParseStatus::Truncated;
+        }
+        const size_t length = (data[offset + 1] + 1U) * 8U;
+        if (length > end - offset) {
+            return ParseStatus::Truncated;
+        }
+        next = data[offset];
+        offset += length;
+    }
+    return ParseStatus::BadExtension;
+}
+
+// RFC 8200 §3
+ParseStatus parse_ipv6(const uint8_t* data, size_t size, PacketMeta& meta) {
+    meta.family = Family::V6;
+    if (size - meta.l3_offset < sizeof(rte_ipv6_hdr)) {
+        return ParseStatus::Truncated;
+    }
+    const auto* ip = header_at<rte_ipv6_hdr>(data, meta.l3_offset);
+    if ((data[meta.l3_offset] >> 4) != 6) {
+        return ParseStatus::BadHeader;
+    }
+    const size_t total = sizeof(rte_ipv6_hdr) + Be16::from_raw(ip->payload_len).host();
+    if (total > size - meta.l3_offset || total > UINT16_MAX) {
+        return ParseStatus::Truncated;
+    }
+    meta.l3_length = static_cast<uint16_t>(total);
+    const size_t end = meta.l3_offset + total;
+    const ParseStatus status = walk_extensions(data, end, ip->proto, meta);
+    return status == ParseStatus::Ok ? parse_transport(data, end, meta) : status;
+}
+
+}  // namespace
+
+PacketMeta parse(const uint8_t* data, size_t size, ParseOptions options) {
+    PacketMeta meta;
+    if (size < sizeof(rte_ether_hdr)) {
+        meta.status = ParseStatus::Truncated;
+        return meta;
+    }
+    size_t offset = sizeof(rte_ether_hdr);
+    uint16_t type = read_be16(data + offset - 2);
+    if (type == RTE_ETHER_TYPE_VLAN) {
+        if (size < offset + sizeof(rte_vlan_hdr)) {
+            meta.status = ParseStatus::Truncated;
+            return meta;
+        }
+        meta.tagged = true;
+        meta.vlan = read_be16(data + offset) & 0x0fff;
+        type = read_be16(data + offset + 2);
+        offset += sizeof(rte_vlan_hdr);
+    }
+    meta.l3_offset = static_cast<uint16_t>(offset);
+    if (type == RTE_ETHER_TYPE_IPV4) {
+        meta.status = parse_ipv4(data, size, options, meta);
+    } else if (type == RTE_ETHER_TYPE_IPV6) {
+        meta.status = parse_ipv6(data, size, meta);
+    }
+    return meta;
+}
+
+}  // namespace dlb
