@@ -1,0 +1,82 @@
+// The life of a flow as the packets that pass us tell it.
+//
+// In tunnel and direct modes only the client's half is seen, so a state is what that half implies.
+// Source: RFC 9293 §3.3.2, reduced as in IPVS's one-way tables.
+// Thread safety: pure functions.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "net/parse.hpp"
+
+namespace dlb {
+
+enum class FlowState : uint8_t {
+    Free,         // no flow
+    Handshake,    // SYN seen, no ACK yet
+    Established,  // or joined in the middle
+    HalfClosed,   // the backend has closed, the client not yet: it still has to be heard
+    Fin,          // the client has closed
+    Closed,       // RST seen
+    Udp,
+};
+inline constexpr unsigned kFlowStates = 7;
+
+constexpr std::string_view to_string(FlowState state) {
+    constexpr std::string_view kNames[kFlowStates] = {
+        "free", "handshake", "established", "half_closed", "fin", "closed", "udp"};
+    return kNames[static_cast<unsigned>(state)];
+}
+
+// Counts towards a backend's active connections.
+constexpr bool is_active(FlowState state) {
+    return state == FlowState::Handshake || state == FlowState::Established ||
+           state == FlowState::HalfClosed || state == FlowState::Udp;
+}
+
+// A client that opens its connection anew: SYN alone, after the old one was closed.
+constexpr bool reopens(FlowState state, uint8_t tcp_flags) {
+    return (tcp_flags & (kTcpSyn | kTcpAck | kTcpRst)) == kTcpSyn &&
+           (state == FlowState::HalfClosed || state == FlowState::Fin ||
+            state == FlowState::Closed);
+}
+
+constexpr FlowState first_state(uint8_t protocol, uint8_t tcp_flags) {
+    if (protocol != kProtocolTcp) {
+        return FlowState::Udp;
+    }
+    if ((tcp_flags & kTcpRst) != 0) {
+        return FlowState::Closed;
+    }
+    if ((tcp_flags & kTcpFin) != 0) {
+        return FlowState::Fin;
+    }
+    // Without a SYN it is a flow that another load balancer, or an earlier life of this one, began.
+    return (tcp_flags & kTcpSyn) != 0 ? FlowState::Handshake : FlowState::Established;
+}
+
+// `from_client`: the direction of the packet.
+constexpr FlowState next_state(FlowState state, uint8_t tcp_flags, bool from_client) {
+    if (state == FlowState::Udp) {
+        return state;
+    }
+    if ((tcp_flags & kTcpRst) != 0) {
+        return FlowState::Closed;
+    }
+    if ((tcp_flags & kTcpFin) != 0) {
+        if (state == FlowState::Closed || state == FlowState::Fin) {
+            return state;
+        }
+        return from_client ? FlowState::Fin : FlowState::HalfClosed;
+    }
+    // Only the client's ACK ends the handshake: a backend's SYN-ACK proves nothing about the
+    // client.
+    if (state == FlowState::Handshake && from_client && (tcp_flags & kTcpSyn) == 0 &&
+        (tcp_flags & kTcpAck) != 0) {
+        return FlowState::Established;
+    }
+    return state;
+}
+
+}  // namespace dlb

@@ -1,0 +1,52 @@
+// The words that services are described with; shared by configuration, tables and packet path.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+namespace dlb {
+
+enum class Protocol : uint8_t { Tcp = 6, Udp = 17 };  // IANA protocol numbers
+
+enum class Mode : uint8_t { Nat, Fnat, Dr, Ipip, Gre, Gue, Fou, Vxlan };
+inline constexpr unsigned kModes = 8;
+
+enum class SchedulerKind : uint8_t { Maglev, Rr, Wrr, Lc, Wlc, Sh, Random };
+inline constexpr unsigned kSchedulers = 7;
+
+// What becomes of a packet whose service has no backend to take it.
+enum class Overflow : uint8_t { Drop, Reset };
+
+// The names of interface.md, in the order of the enums.
+std::string_view to_string(Protocol protocol);
+std::string_view to_string(Mode mode);
+std::string_view to_string(SchedulerKind scheduler);
+std::string_view to_string(Overflow overflow);
+std::optional<Protocol> parse_protocol(std::string_view name);
+std::optional<Mode> parse_mode(std::string_view name);
+std::optional<SchedulerKind> parse_scheduler(std::string_view name);
+std::optional<Overflow> parse_overflow(std::string_view name);
+
+constexpr bool is_tunnel(Mode mode) {
+    return mode >= Mode::Ipip;
+}
+
+// What this version's packet path can do; the configuration refuses the rest by name.
+constexpr bool is_available(Mode mode) {
+    return mode <= Mode::Ipip;
+}
+constexpr bool is_available(SchedulerKind scheduler) {
+    return scheduler == SchedulerKind::Maglev;
+}
+
+struct FlowTimeouts {
+    std::chrono::milliseconds tcp_established = std::chrono::minutes(15);
+    std::chrono::milliseconds tcp_handshake = std::chrono::seconds(30);
+    std::chrono::milliseconds tcp_fin = std::chrono::seconds(30);
+    std::chrono::milliseconds udp = std::chrono::seconds(30);
+    friend bool operator==(const FlowTimeouts&, const FlowTimeouts&) = default;
+};
+
+}  // namespace dlb
