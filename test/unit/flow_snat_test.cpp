@@ -1,0 +1,97 @@
+// SnatPool: who owns which port, and the order in which ports come round.
+#include <set>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "flow/snat_pool.hpp"
+
+namespace dlb {
+namespace {
+
+constexpr uint8_t kTcp = 6;
+constexpr uint8_t kUdp = 17;
+
+TEST(SnatPool, WorkersShareAllPortsAndNoneTwice) {
+    for (const unsigned workers : {1U, 2U, 3U, 7U, 16U}) {
+        std::set<uint16_t> all;
+        for (unsigned worker = 0; worker < workers; ++worker) {
+            SnatPool pool(worker, workers, {});
+            while (const uint16_t port = pool.take(kTcp)) {
+                ASSERT_GE(port, SnatPool::kFirstPort);
+                ASSERT_EQ(SnatPool::owner_of(port, workers), worker);
+                ASSERT_EQ(port % workers, worker);
+                ASSERT_TRUE(all.insert(port).second);
+            }
+            EXPECT_EQ(pool.available(kTcp), 0U);
+        }
+        EXPECT_EQ(all.size(), 65536U - SnatPool::kFirstPort) << workers;
+    }
+}
+
+TEST(SnatPool, LeavesTheKernelItsPorts) {
+    SnatPool pool(0, 1, {32768, 60999});
+    EXPECT_EQ(pool.available(kTcp), 65536U - 1024 - (60999 - 32768 + 1));
+    while (const uint16_t port = pool.take(kUdp)) {
+        ASSERT_TRUE(port < 32768 || port > 60999) << port;
+    }
+    SnatPool none(0, 1, {0, 65535});
+    EXPECT_EQ(none.take(kTcp), 0);
+    EXPECT_EQ(none.available(kTcp), 0U);
+    EXPECT_FALSE(PortRange().contains(0));
+    EXPECT_FALSE(PortRange().contains(1));
+}
+
+TEST(SnatPool, GivesBackLast) {
+    SnatPool pool(1, 4, {});
+    const uint32_t all = pool.available(kTcp);
+    const uint16_t first = pool.take(kTcp);
+    const uint16_t second = pool.take(kTcp);
+    pool.give_back(kTcp, second);
+    pool.give_back(kTcp, first);
+    EXPECT_EQ(pool.available(kTcp), all);
+    std::vector<uint16_t> order;
+    for (uint32_t i = 0; i < all; ++i) {
+        order.push_back(pool.take(kTcp));
+    }
+    EXPECT_EQ(pool.take(kTcp), 0);
+    EXPECT_EQ(order[all - 2], second);
+    EXPECT_EQ(order[all - 1], first);
+}
+
+TEST(SnatPool, TcpAndUdpAreApart) {
+    SnatPool pool(0, 1, {});
+    const uint32_t all = pool.available(kUdp);
+    while (pool.take(kTcp) != 0) {
+    }
+    EXPECT_EQ(pool.available(kUdp), all);
+    const uint16_t port = pool.take(kUdp);
+    EXPECT_NE(port, 0);
+    pool.give_back(kTcp, 4000);
+    EXPECT_EQ(pool.take(kTcp), 4000);
+    EXPECT_EQ(pool.available(kUdp), all - 1);
+}
+
+// Over many rounds the ring wraps; a port is never with two takers.
+TEST(SnatPool, NeverTheSamePortTwice) {
+    SnatPool pool(2, 300, {});
+    const uint32_t all = pool.available(kTcp);
+    std::set<uint16_t> taken;
+    unsigned seed = 1;
+    for (int round = 0; round < 100'000; ++round) {
+        seed = seed * 1103515245 + 12345;
+        if ((seed >> 16) % 2 == 0) {
+            const uint16_t port = pool.take(kTcp);
+            ASSERT_EQ(port == 0, taken.size() == all);
+            ASSERT_TRUE(port == 0 || taken.insert(port).second);
+        } else if (!taken.empty()) {
+            const auto port = std::next(taken.begin(), (seed >> 8) % taken.size());
+            pool.give_back(kTcp, *port);
+            taken.erase(port);
+        }
+        ASSERT_EQ(pool.available(kTcp) + taken.size(), all);
+    }
+}
+
+}  // namespace
+}  // namespace dlb
