@@ -1,0 +1,175 @@
+#include "datapath/classify.hpp"
+
+#include <bit>
+
+#include "flow/snat_pool.hpp"
+
+namespace dlb {
+
+namespace {
+
+constexpr uint8_t kEchoRequest = 8;      // RFC 792
+constexpr uint8_t kEchoRequestV6 = 128;  // RFC 4443 §4.1
+// RFC 4861 §4: router solicitation to redirect. The control thread answers for VIPs.
+constexpr uint8_t kFirstNdp = 133;
+constexpr uint8_t kLastNdp = 137;
+
+void finish(Packet& packet, Verdict verdict) {
+    packet.cls = PacketClass::Done;
+    packet.verdict = verdict;
+}
+
+void hand_over_unless_own(Packet& packet, WorkerIdentity self, unsigned owner) {
+    if (owner != self.id && !packet.handed_over) {
+        packet.cls = PacketClass::HandOver;
+        packet.owner = static_cast<uint8_t>(owner);
+    }
+}
+
+// Where both directions of a client's flows meet when replies cannot be told without their flow.
+template <typename F>
+unsigned client_owner(const typename F::Address& client, uint16_t port, unsigned workers) {
+    return hash_share(XXH3_64bits_withSeed(&client, sizeof client, port), workers);
+}
+
+// Whether the address can be one host's, so that there is somebody to answer. RFC 1122 §3.2.1.3,
+// RFC 1812 §5.3.7: a zero, loopback, multicast or broadcast address is no source; §3.2.2: nor may
+// an ICMP error go to one.
+bool can_be_source(uint32_t address) {
+    const uint32_t host = Be32::from_raw(address).host();
+    const uint32_t first = host >> 24;
+    return first != 0 && first != 127 && (first & 0xf0) != 0xe0 && host != 0xffffffff;
+}
+
+// RFC 4291 §2.5.2, §2.5.3, §2.7: neither ::, ::1 nor multicast.
+bool can_be_source(const Ipv6Words& address) {
+    constexpr uint64_t kFirstByte = std::endian::native == std::endian::little ? 0 : 56;
+    constexpr uint64_t kLastByte = 56 - kFirstByte;
+    return ((address.words[0] >> kFirstByte) & 0xff) != 0xff &&
+           (address.words[0] != 0 || (address.words[1] & ~(uint64_t{1} << kLastByte)) != 0);
+}
+
+// Fragments, ICMP and whatever else has no ports to look up.
+template <typename F>
+void classify_portless(const FamilyTables<F>& tables, const typename F::Address& source,
+                       const typename F::Address& destination, Packet& packet) {
+    const VipEntry* vip = tables.find_vip(destination);
+    if (vip == nullptr) {
+        packet.cls = PacketClass::Punt;
+        return;
+    }
+    const PacketMeta& meta = packet.meta;
+    const bool icmp = meta.protocol == (F::kFamily == Family::V4 ? kProtocolIcmp : kProtocolIcmpv6);
+    if (meta.fragment) {
+        finish(packet, Verdict::Fragment);
+    } else if (!icmp) {
+        finish(packet, Verdict::NoService);
+    } else if (F::kFamily == Family::V6 && meta.icmp_type >= kFirstNdp &&
+               meta.icmp_type <= kLastNdp) {
+        packet.cls = PacketClass::Punt;
+    } else if (vip->icmp_echo &&
+               meta.icmp_type == (F::kFamily == Family::V4 ? kEchoRequest : kEchoRequestV6)) {
+        if (can_be_source(source)) {
+            packet.cls = PacketClass::Echo;
+        } else {
+            finish(packet, Verdict::BadHeader);
+        }
+    } else {
+        finish(packet, Verdict::IcmpUnhandled);
+    }
+}
+
+}  // namespace
+
+template <typename F>
+void classify(const LbSnapshot& snapshot, WorkerIdentity self, Packet& packet) {
+    const FamilyTables<F>& tables = snapshot.tables<F>();
+    const PacketMeta& meta = packet.meta;
+    const typename F::Address source = packet.key<F>().source;
+    const typename F::Address destination = packet.key<F>().destination;
+    if (!meta.has_ports) {
+        classify_portless<F>(tables, source, destination, packet);
+        return;
+    }
+    const auto match = tables.find_service(destination, meta.destination_port, meta.protocol);
+    if (match.service != nullptr) {
+        if (!can_be_source(source)) {
+            finish(packet, Verdict::BadHeader);
+            return;
+        }
+        packet.cls = PacketClass::Request;
+        packet.service = &snapshot.services[match.service->service];
+        if (packet.service->stateful_replies) {
+            hand_over_unless_own(packet, self,
+                                 client_owner<F>(source, meta.source_port, self.count));
+        }
+        return;
+    }
+    if (match.vip != nullptr) {
+        finish(packet, Verdict::NoService);
+        return;
+    }
+    const AddressEntry* own = tables.find_address(destination);
+    if (own != nullptr && own->snat_slot >= 0) {
+        packet.cls = PacketClass::FnatReply;
+        packet.local = own->local;
+        hand_over_unless_own(
+            packet, self,
+            SnatPool::owner_of(Be16::from_raw(meta.destination_port).host(), self.count));
+        return;
+    }
+    packet.cls = PacketClass::Punt;
+    if (own != nullptr) {
+        return;
+    }
+    const ReplyEntry<F>* reply = tables.find_reply(source, meta.source_port, meta.protocol);
+    if (reply != nullptr) {
+        packet.cls = PacketClass::NatReply;
+        packet.template reply<F>() = reply;
+        packet.service = &snapshot.services[reply->service];
+        if (reply->ambiguous) {
+            hand_over_unless_own(packet, self,
+                                 client_owner<F>(destination, meta.destination_port, self.count));
+        }
+    }
+}
+
+template <typename F>
+void load_key(const uint8_t* frame, Packet& packet) {
+    const PacketMeta& meta = packet.meta;
+    const uint8_t* addresses = frame + meta.l3_offset + (F::kFamily == Family::V4 ? 12 : 8);
+    FlowKey<F>& key = packet.key<F>();
+    key = FlowKey<F>{};
+    key.source = load_address<F>(addresses);
+    key.destination = load_address<F>(addresses + F::kAddressSize);
+    key.source_port = meta.source_port;
+    key.destination_port = meta.destination_port;
+    key.protocol = meta.protocol;
+    packet.hash = key.hash();
+}
+
+template void load_key<V4>(const uint8_t*, Packet&);
+template void load_key<V6>(const uint8_t*, Packet&);
+template void classify<V4>(const LbSnapshot&, WorkerIdentity, Packet&);
+template void classify<V6>(const LbSnapshot&, WorkerIdentity, Packet&);
+
+Verdict verdict_of(ParseStatus status) {
+    switch (status) {
+        case ParseStatus::Truncated:
+            return Verdict::Truncated;
+        case ParseStatus::BadHeader:
+            return Verdict::BadHeader;
+        case ParseStatus::BadChecksum:
+            return Verdict::BadChecksum;
+        case ParseStatus::BadLength:
+            return Verdict::BadLength;
+        case ParseStatus::BadExtension:
+            return Verdict::BadExtension;
+        case ParseStatus::Ok:
+        case ParseStatus::NotIp:
+            break;
+    }
+    return Verdict::Punted;
+}
+
+}  // namespace dlb

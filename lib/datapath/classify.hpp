@@ -1,0 +1,26 @@
+// classify(): from a packet's headers to what it is to us. No state is read but the snapshot: the
+// packet path and `explain` ask the same function. Thread safety: pure but for the packet.
+#pragma once
+
+#include "datapath/packet.hpp"
+#include "lb/snapshot.hpp"
+
+namespace dlb {
+
+struct WorkerIdentity {
+    unsigned id = 0;
+    unsigned count = 1;
+};
+
+// Makes the packet's key and its hash. REQUIRES: status Ok and F the packet's family.
+template <typename F>
+void load_key(const uint8_t* frame, Packet& packet);
+
+// Sets cls, verdict (of Done), service, reply and owner. REQUIRES: meta and the key.
+template <typename F>
+void classify(const LbSnapshot& snapshot, WorkerIdentity self, Packet& packet);
+
+// The verdict for a frame that parse() refuses.
+Verdict verdict_of(ParseStatus status);
+
+}  // namespace dlb

@@ -1,0 +1,54 @@
+// Forwarder: from a classified packet to a frame that is ready to leave, or a named reason why not.
+// Thread safety: the worker's thread.
+#pragma once
+
+#include <cstdint>
+
+#include "datapath/counters.hpp"
+#include "datapath/flow_engine.hpp"
+#include "datapath/packet.hpp"
+#include "datapath/tables.hpp"
+
+namespace dlb {
+
+struct Outcome {
+    Verdict verdict;
+    int port = -1;  // the port to transmit by; -1: nothing to transmit
+};
+
+class Forwarder {
+  public:
+    Forwarder(FlowEngine& flows, TableCounters& counters) : flows_(flows), counters_(counters) {}
+
+    // Punted without a port: the frame is as it came and the kernel's.
+    // REQUIRES: cls is Request, NatReply, FnatReply or Echo.
+    Outcome handle(const DataplaneTables& tables, Packet& packet, uint32_t now_ms);
+
+  private:
+    // ICMP errors are bounded (RFC 1812 §4.3.2.8).
+    static constexpr uint32_t kErrorsPerMs = 10;
+
+    template <typename F>
+    Outcome handle_family(const DataplaneTables& tables, Packet& packet, uint32_t now_ms);
+    template <typename F>
+    Outcome forward_request(const DataplaneTables& tables, Packet& packet, uint32_t now_ms);
+    template <typename F>
+    Outcome forward_reply(const DataplaneTables& tables, Packet& packet, uint32_t now_ms);
+    template <typename F>
+    Outcome answer_echo(const DataplaneTables& tables, Packet& packet);
+    template <typename F>
+    Outcome report_too_big(const DataplaneTables& tables, Packet& packet, uint16_t mtu,
+                           uint32_t now_ms);
+    template <typename F>
+    Outcome send_to_address(const DataplaneTables& tables, Packet& packet,
+                            const typename F::Address& destination, Verdict verdict);
+    static Outcome send(rte_mbuf* mbuf, const NextHop& hop, Family family, Verdict verdict);
+
+    FlowEngine& flows_;
+    TableCounters& counters_;
+    uint16_t identification_ = 0;  // of outer headers that may be fragmented
+    uint32_t errors_at_ms_ = 0;    // when errors_left_ was last filled up
+    uint32_t errors_left_ = kErrorsPerMs;
+};
+
+}  // namespace dlb

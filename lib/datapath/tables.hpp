@@ -1,0 +1,22 @@
+// DataplaneTables: all that workers read, published as one so that its parts belong together.
+// Thread safety: immutable once published; its life is ruled by RCU. The SNAT pools it names are
+// each one worker's.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "datapath/next_hops.hpp"
+#include "flow/snat_pool.hpp"
+#include "lb/snapshot.hpp"
+
+namespace dlb {
+
+struct DataplaneTables {
+    std::shared_ptr<const LbSnapshot> lb;
+    NextHops hops;
+    // [worker][SNAT slot]; the pools outlive the workers.
+    std::vector<std::vector<SnatPool*>> snat_pools;
+};
+
+}  // namespace dlb

@@ -1,0 +1,312 @@
+#include "datapath/worker.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+#include <rte_cycles.h>
+#include <rte_ethdev.h>
+#include <rte_prefetch.h>
+
+#include "datapath/classify.hpp"
+
+namespace dlb {
+
+Worker::Worker(WorkerSetup setup)
+    : setup_(std::move(setup)),
+      reader_(*setup_.rcu, setup_.identity.id),
+      flows_(setup_.identity.id, setup_.flow_capacity, setup_.allocate, counters_, by_table_),
+      forwarder_(flows_, by_table_),
+      tx_(setup_.ports.size()),
+      handovers_(setup_.identity.count),
+      cycles_per_ms_(std::max<uint64_t>(rte_get_tsc_hz() / 1000, 1)),
+      started_(rte_rdtsc()) {}
+
+unsigned Worker::poll_once() {
+    const uint64_t start = rte_rdtsc();
+    update_clock();
+    const DataplaneTables& tables = *setup_.tables->read();
+    unsigned taken = 0;
+    for (uint16_t port = 0; port < setup_.ports.size(); ++port) {
+        rte_mbuf* mbufs[kBurst];
+        const WorkerPort& from = setup_.ports[port];
+        const unsigned received = rte_eth_rx_burst(from.device, from.queue, mbufs, kBurst);
+        process(tables, mbufs, received, port, false);
+        taken += received;
+    }
+    counters_.rx_packets.add(taken);
+    taken += take_handovers(tables);
+    taken += take_injected();
+    flush_all();
+    housekeep(tables);
+    reader_.quiescent();
+    const uint64_t spent = rte_rdtsc() - start;
+    counters_.total_cycles.add(spent);
+    counters_.busy_cycles.add(taken != 0 ? spent : 0);
+    return taken;
+}
+
+void Worker::rest_once() {
+    update_clock();
+    housekeep(*setup_.tables->read());
+    reader_.quiescent();
+}
+
+void Worker::update_clock() {
+    now_ms_ = static_cast<uint32_t>((rte_rdtsc() - started_) / cycles_per_ms_);
+}
+
+// Stages, so that the memory of one packet is fetched while others are worked on.
+void Worker::process(const DataplaneTables& tables, rte_mbuf** mbufs, unsigned count, uint16_t port,
+                     bool handed_over) {
+    for (unsigned i = 0; i < count; ++i) {
+        rte_prefetch0(rte_pktmbuf_mtod(mbufs[i], void*));
+    }
+    for (unsigned i = 0; i < count; ++i) {
+        Packet& packet = burst_[i];
+        packet.mbuf = mbufs[i];
+        packet.port = handed_over ? note_of(mbufs[i]).port : port;
+        packet.handed_over = handed_over;
+        open(*tables.lb, packet);
+    }
+    for (unsigned i = 0; i < count; ++i) {
+        const Packet& packet = burst_[i];
+        if (packet.cls == PacketClass::Request && packet.service->sticky) {
+            packet.meta.family == Family::V4 ? flows_.prefetch_entry<V4>(packet.hash)
+                                             : flows_.prefetch_entry<V6>(packet.hash);
+        }
+    }
+    for (unsigned i = 0; i < count; ++i) {
+        decide(tables, burst_[i]);
+    }
+}
+
+// Frames that are not for us, or of another VLAN, end here; so do those that only the kernel
+// understands.
+bool Worker::filter_frame(const WorkerPort& port, Packet& packet) const {
+    packet.cls = PacketClass::Done;
+    const auto* destination = rte_pktmbuf_mtod(packet.mbuf, const uint8_t*);
+    const bool multicast = (destination[0] & 1) != 0;
+    if (!multicast && !port.any_mac && std::memcmp(destination, port.mac.bytes.data(), 6) != 0) {
+        packet.verdict = Verdict::OtherHost;
+        return false;
+    }
+    if (packet.meta.vlan != port.vlan) {
+        packet.verdict = Verdict::OtherVlan;
+        return false;
+    }
+    if (packet.meta.status == ParseStatus::NotIp || multicast) {
+        packet.cls = PacketClass::Punt;
+        return false;
+    }
+    return true;
+}
+
+// What the packet is, by its headers.
+void Worker::open(const LbSnapshot& lb, Packet& packet) {
+    rte_mbuf* mbuf = packet.mbuf;
+    const auto* frame = rte_pktmbuf_mtod(mbuf, const uint8_t*);
+    const uint64_t checked = mbuf->ol_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK;
+    packet.meta = parse(frame, rte_pktmbuf_data_len(mbuf),
+                        {.verify_ipv4_checksum = checked != RTE_MBUF_F_RX_IP_CKSUM_GOOD});
+    packet.local = false;
+    if (packet.meta.status != ParseStatus::Ok && packet.meta.status != ParseStatus::NotIp) {
+        packet.cls = PacketClass::Done;
+        packet.verdict = verdict_of(packet.meta.status);
+        return;
+    }
+    if (!filter_frame(setup_.ports[packet.port], packet)) {
+        return;
+    }
+    if (packet.meta.family == Family::V4) {
+        load_key<V4>(frame, packet);
+        flows_.prefetch<V4>(packet.hash);
+        classify<V4>(lb, setup_.identity, packet);
+    } else {
+        load_key<V6>(frame, packet);
+        flows_.prefetch<V6>(packet.hash);
+        classify<V6>(lb, setup_.identity, packet);
+    }
+}
+
+void Worker::decide(const DataplaneTables& tables, Packet& packet) {
+    Outcome outcome{packet.verdict};
+    switch (packet.cls) {
+        case PacketClass::Done:
+            break;
+        case PacketClass::Punt:
+            outcome.verdict = Verdict::Punted;
+            break;
+        case PacketClass::HandOver:
+            note_of(packet.mbuf).port = packet.port;
+            hand_over(packet.owner, packet.mbuf);
+            return;
+        default:
+            outcome = forwarder_.handle(tables, packet, now_ms_);
+    }
+    if (outcome.port >= 0) {
+        transmit(static_cast<uint16_t>(outcome.port), packet.mbuf, outcome.verdict);
+    } else if (outcome.verdict == Verdict::Punted) {
+        punt(packet);
+    } else if (outcome.verdict == Verdict::AwaitsNeighbor) {
+        to_control(packet.mbuf, outcome.verdict);
+    } else {
+        drop(packet.mbuf, outcome.verdict);
+    }
+}
+
+void Worker::punt(Packet& packet) {
+    if (!setup_.ports[packet.port].has_twin) {
+        drop(packet.mbuf, Verdict::NoTwin);
+        return;
+    }
+    PacketNote& note = note_of(packet.mbuf);
+    note.kind = PacketNote::Kind::ToTwin;
+    note.port = packet.port;
+    to_control(packet.mbuf, Verdict::Punted);
+}
+
+void Worker::drop(rte_mbuf* mbuf, Verdict verdict) {
+    counters_.of(verdict).add(1);
+    rte_pktmbuf_free(mbuf);
+}
+
+// True: the box is full now.
+bool Worker::add(Outbox& box, rte_mbuf* mbuf, Verdict verdict) {
+    box.mbufs[box.count] = mbuf;
+    box.verdicts[box.count] = verdict;
+    return ++box.count == kBurst;
+}
+
+void Worker::transmit(uint16_t port, rte_mbuf* mbuf, Verdict verdict) {
+    if (add(tx_[port], mbuf, verdict)) {
+        flush_port(port);
+    }
+}
+
+void Worker::hand_over(unsigned worker, rte_mbuf* mbuf) {
+    if (add(handovers_[worker], mbuf, Verdict::HandedOver)) {
+        flush_handovers(worker);
+    }
+}
+
+void Worker::to_control(rte_mbuf* mbuf, Verdict verdict) {
+    if (add(punts_, mbuf, verdict)) {
+        flush_punts();
+    }
+}
+
+// The first `accepted` are gone; the rest is freed.
+void Worker::settle(Outbox& box, unsigned accepted, Verdict refused) {
+    for (unsigned i = 0; i < accepted; ++i) {
+        counters_.of(box.verdicts[i]).add(1);
+    }
+    for (unsigned i = accepted; i < box.count; ++i) {
+        drop(box.mbufs[i], refused);
+    }
+    box.count = 0;
+}
+
+void Worker::flush_port(uint16_t port) {
+    Outbox& box = tx_[port];
+    if (box.count == 0) {
+        return;
+    }
+    const WorkerPort& to = setup_.ports[port];
+    const unsigned sent =
+        rte_eth_tx_burst(to.device, to.queue, box.mbufs.data(), static_cast<uint16_t>(box.count));
+    counters_.tx_dropped[port].add(box.count - sent);
+    settle(box, sent, Verdict::TxFull);
+}
+
+void Worker::flush_handovers(unsigned worker) {
+    Outbox& box = handovers_[worker];
+    if (box.count == 0) {
+        return;
+    }
+    settle(box,
+           rte_ring_sp_enqueue_burst(setup_.rings.handover_out[worker],
+                                     reinterpret_cast<void* const*>(box.mbufs.data()), box.count,
+                                     nullptr),
+           Verdict::HandoverFull);
+    setup_.doorbells[worker]->ring();
+}
+
+void Worker::flush_punts() {
+    if (punts_.count == 0) {
+        return;
+    }
+    settle(punts_,
+           rte_ring_sp_enqueue_burst(setup_.rings.punt,
+                                     reinterpret_cast<void* const*>(punts_.mbufs.data()),
+                                     punts_.count, nullptr),
+           Verdict::PuntFull);
+    setup_.control->ring();
+}
+
+void Worker::flush_all() {
+    for (uint16_t port = 0; port < tx_.size(); ++port) {
+        flush_port(port);
+    }
+    for (unsigned worker = 0; worker < handovers_.size(); ++worker) {
+        flush_handovers(worker);
+    }
+    flush_punts();
+}
+
+unsigned Worker::take_handovers(const DataplaneTables& tables) {
+    unsigned taken = 0;
+    for (rte_ring* ring : setup_.rings.handover_in) {
+        if (ring == nullptr) {
+            continue;
+        }
+        rte_mbuf* mbufs[kBurst];
+        const unsigned count =
+            rte_ring_sc_dequeue_burst(ring, reinterpret_cast<void**>(mbufs), kBurst, nullptr);
+        process(tables, mbufs, count, 0, true);
+        taken += count;
+    }
+    return taken;
+}
+
+unsigned Worker::take_injected() {
+    rte_mbuf* mbufs[kBurst];
+    const unsigned count = rte_ring_sc_dequeue_burst(
+        setup_.rings.inject, reinterpret_cast<void**>(mbufs), kBurst, nullptr);
+    for (unsigned i = 0; i < count; ++i) {
+        transmit(note_of(mbufs[i]).port, mbufs[i], Verdict::FromKernel);
+    }
+    return count;
+}
+
+// Expiry: each entry is looked at about once a second. And a step of a job, if there is one.
+void Worker::housekeep(const DataplaneTables& tables) {
+    const uint32_t elapsed = now_ms_ - swept_ms_;
+    if (elapsed != 0) {
+        swept_ms_ = now_ms_;
+        const uint32_t slice = setup_.flow_capacity / 1024 + 1;
+        flows_.sweep(tables, now_ms_, slice * std::min(elapsed, 100U));
+    }
+    WorkerJob* job = job_.load(std::memory_order_acquire);
+    if (job != nullptr && job->step(*this, tables)) {
+        job_.store(nullptr, std::memory_order_relaxed);
+        job->done_.store(true, std::memory_order_release);
+        setup_.control->ring();
+    }
+}
+
+bool Worker::has_ring_work() const {
+    const auto waits = [](rte_ring* ring) { return ring != nullptr && !rte_ring_empty(ring); };
+    return waits(setup_.rings.inject) ||
+           std::any_of(setup_.rings.handover_in.begin(), setup_.rings.handover_in.end(), waits);
+}
+
+bool Worker::post(WorkerJob* job) {
+    WorkerJob* none = nullptr;
+    if (!job_.compare_exchange_strong(none, job, std::memory_order_release)) {
+        return false;
+    }
+    setup_.doorbells[setup_.identity.id]->ring();
+    return true;
+}
+
+}  // namespace dlb

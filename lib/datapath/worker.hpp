@@ -1,0 +1,148 @@
+// Worker: one poll-mode, run-to-completion loop over one RX and TX queue of each port.
+//
+// Thread safety: poll_once() and all else on the worker's own thread, but for counters(),
+// table_counters(), flow_count() and post(), which are for the control thread. Worker itself starts
+// no thread: tests step it.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <vector>
+
+#include <rte_ring.h>
+
+#include "datapath/classify.hpp"
+#include "datapath/counters.hpp"
+#include "datapath/doorbell.hpp"
+#include "datapath/flow_engine.hpp"
+#include "datapath/forwarder.hpp"
+#include "datapath/packet.hpp"
+#include "datapath/tables.hpp"
+#include "net/ip_address.hpp"
+#include "rcu/rcu.hpp"
+
+namespace dlb {
+
+inline constexpr unsigned kBurst = 32;
+
+struct WorkerPort {
+    uint16_t device = 0;  // DPDK's port id
+    uint16_t queue = 0;   // of RX and TX alike
+    MacAddress mac;
+    uint16_t vlan = 0;
+    bool any_mac =
+        false;  // promiscuous, or a device that has no shared medium: each frame is for us
+    bool has_twin = false;
+};
+
+// Rings of mbufs, each with one producer and one consumer.
+struct WorkerRings {
+    rte_ring* punt = nullptr;            // to the control thread, see PacketNote
+    rte_ring* inject = nullptr;          // from it: frames ready for the port that PacketNote names
+    std::vector<rte_ring*> handover_in;  // by the other worker's id; null for this one's
+    std::vector<rte_ring*> handover_out;
+};
+
+class Worker;
+
+// Work that needs a worker's own state, done in steps between bursts.
+class WorkerJob {
+  public:
+    virtual ~WorkerJob() = default;
+    // A short step on the worker's thread. True: done; the job is the control thread's again.
+    virtual bool step(const Worker& worker, const DataplaneTables& tables) = 0;
+
+    bool done() const { return done_.load(std::memory_order_acquire); }
+
+  private:
+    friend class Worker;
+    std::atomic<bool> done_{false};
+};
+
+struct WorkerSetup {
+    WorkerIdentity identity;
+    std::vector<WorkerPort> ports;
+    WorkerRings rings;
+    const RcuPtr<DataplaneTables>* tables = nullptr;
+    RcuDomain* rcu = nullptr;
+    Doorbell* control = nullptr;  // rung when packets or finished jobs wait for the control thread
+    std::vector<Doorbell*> doorbells;  // of the workers, by id
+    uint32_t flow_capacity = 1 << 20;
+    Allocate allocate = allocate_pages;
+};
+
+class Worker {
+  public:
+    explicit Worker(WorkerSetup setup);
+    Worker(const Worker&) = delete;
+    Worker& operator=(const Worker&) = delete;
+    bool valid() const { return flows_.valid() && by_table_.valid(); }
+
+    // One round over all queues and rings; gives the number of packets taken. REQUIRES:
+    // reader().online().
+    unsigned poll_once();
+    // Jobs and expiry alone, for a worker that does not forward.
+    void rest_once();
+
+    // Control thread: hands over a job. False: one is still under way.
+    bool post(WorkerJob* job);
+    // Something waits in a ring for this worker.
+    bool has_ring_work() const;
+    bool has_job() const { return job_.load(std::memory_order_relaxed) != nullptr; }
+
+    ReaderSlot& reader() { return reader_; }
+    WorkerIdentity identity() const { return setup_.identity; }
+    const FlowEngine& flows() const { return flows_; }
+    const WorkerCounters& counters() const { return counters_; }
+    const TableCounters& table_counters() const { return by_table_; }
+    uint32_t now_ms() const { return now_ms_; }
+
+  private:
+    // Packets on their way out, with the verdict that each gets once it is through.
+    struct Outbox {
+        std::array<rte_mbuf*, kBurst> mbufs;
+        std::array<Verdict, kBurst> verdicts;
+        unsigned count = 0;
+    };
+
+    void process(const DataplaneTables& tables, rte_mbuf** mbufs, unsigned count, uint16_t port,
+                 bool handed_over);
+    void open(const LbSnapshot& lb, Packet& packet);
+    bool filter_frame(const WorkerPort& port, Packet& packet) const;
+    void decide(const DataplaneTables& tables, Packet& packet);
+    void punt(Packet& packet);
+    void drop(rte_mbuf* mbuf, Verdict verdict);
+    void transmit(uint16_t port, rte_mbuf* mbuf, Verdict verdict);
+    void hand_over(unsigned worker, rte_mbuf* mbuf);
+    void to_control(rte_mbuf* mbuf, Verdict verdict);
+    static bool add(Outbox& box, rte_mbuf* mbuf, Verdict verdict);
+    void settle(Outbox& box, unsigned accepted, Verdict refused);
+    void flush_port(uint16_t port);
+    void flush_handovers(unsigned worker);
+    void flush_punts();
+    void flush_all();
+    unsigned take_handovers(const DataplaneTables& tables);
+    unsigned take_injected();
+    void housekeep(const DataplaneTables& tables);
+    void update_clock();
+    void count(Verdict verdict) { counters_.of(verdict).add(1); }
+
+    WorkerSetup setup_;
+    ReaderSlot reader_;
+    WorkerCounters counters_;
+    TableCounters by_table_;
+    FlowEngine flows_;
+    Forwarder forwarder_;
+    std::vector<Outbox> tx_;  // by port
+    Outbox punts_;
+    std::vector<Outbox> handovers_;  // by worker
+    std::array<Packet, kBurst> burst_;
+    std::atomic<WorkerJob*> job_{nullptr};
+    uint64_t cycles_per_ms_;
+    uint64_t started_;
+    uint32_t now_ms_ = 0;
+    uint32_t swept_ms_ = 0;
+};
+
+}  // namespace dlb
