@@ -1,0 +1,35 @@
+// What a port's `device` says: a PCI address or a DPDK vdev string.
+// Thread safety: pure functions.
+#pragma once
+
+#include <optional>
+#include <string>
+
+namespace dlb {
+
+struct DeviceString {
+    std::string text;       // as configured
+    std::string name;       // "net_af_packet0", "0000:3b:00.0"
+    std::string driver;     // "net_af_packet"; empty for PCI
+    std::string interface;  // iface=…; empty without
+
+    bool is_pci() const { return driver.empty(); }
+    // The kernel has the interface too, and sees what we see.
+    bool shares_interface() const { return driver == "net_af_packet"; }
+    // Frames come from memory or a file: no device has looked at their addresses.
+    bool has_no_medium() const {
+        return driver == "net_pcap" || driver == "net_ring" || driver == "net_null" ||
+               driver == "net_memif";
+    }
+};
+
+DeviceString parse_device(const std::string& device);
+
+// The value of key=… in a device's arguments.
+std::optional<std::string> device_argument(const std::string& device, const std::string& key);
+
+// With the arguments added that make the device offer `queues` queues and frames of `mtu`, unless
+// they are given.
+std::string complete_device(const DeviceString& device, unsigned queues, unsigned mtu);
+
+}  // namespace dlb

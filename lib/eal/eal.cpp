@@ -1,0 +1,152 @@
+#include "eal/eal.hpp"
+
+#include <cstdio>
+#include <deque>
+#include <mutex>
+
+#include <unistd.h>
+
+#include <rte_eal.h>
+#include <rte_errno.h>
+#include <rte_log.h>
+
+namespace dlb {
+
+namespace {
+
+constexpr size_t kKeptMessages = 4;
+
+// DPDK logs to a FILE; this one cuts the stream into lines.
+struct LogSink {
+    std::mutex mutex;  // EAL's own threads log too; never the packet path
+    std::string partial;
+    std::deque<std::string> last;
+    std::function<void(const std::string&)> log;
+
+    void take(const char* data, size_t size) {
+        const std::lock_guard lock(mutex);
+        partial.append(data, size);
+        for (size_t end = partial.find('\n'); end != std::string::npos; end = partial.find('\n')) {
+            std::string line = partial.substr(0, end);
+            partial.erase(0, end + 1);
+            if (line.empty()) {
+                continue;
+            }
+            if (log) {
+                log(line);
+            }
+            last.push_back(std::move(line));
+            if (last.size() > kKeptMessages) {
+                last.pop_front();
+            }
+        }
+    }
+};
+
+LogSink& sink() {
+    static LogSink instance;
+    return instance;
+}
+
+ssize_t write_log(void*, const char* data, size_t size) {
+    sink().take(data, size);
+    return static_cast<ssize_t>(size);
+}
+
+void redirect_log(const EalOptions& options) {
+    sink().log = options.log;
+    static FILE* stream = [] {
+        cookie_io_functions_t functions{};
+        functions.write = write_log;
+        FILE* file = fopencookie(nullptr, "w", functions);
+        if (file != nullptr) {
+            setvbuf(file, nullptr, _IOLBF, 0);
+        }
+        return file;
+    }();
+    rte_openlog_stream(stream);
+    rte_log_set_global_level(options.verbose ? RTE_LOG_INFO : RTE_LOG_WARNING);
+}
+
+std::vector<std::string> make_arguments(const EalOptions& options) {
+    std::vector<std::string> arguments = {"dpdk-lb"};
+    std::string lcores = "0@" + std::to_string(options.control_core);
+    for (size_t i = 0; i < options.cores.size(); ++i) {
+        lcores += "," + std::to_string(Eal::worker_lcore(static_cast<unsigned>(i))) + "@" +
+                  std::to_string(options.cores[i]);
+    }
+    arguments.insert(arguments.end(), {"--lcores", lcores, "--main-lcore", "0", "--file-prefix",
+                                       options.file_prefix, "--no-telemetry"});
+    const std::string memory = std::to_string(options.memory_mb);
+    if (options.hugepages) {
+        // Pages without a file: nothing is left on hugetlbfs, whatever ends the process.
+        arguments.insert(arguments.end(), {"--in-memory", "-m", memory});
+    } else {
+        arguments.insert(arguments.end(), {"--no-huge", "--no-shconf", "-m", memory});
+    }
+    if (options.pci.empty()) {
+        arguments.emplace_back("--no-pci");
+    }
+    for (const std::string& address : options.pci) {
+        arguments.insert(arguments.end(), {"-a", address});
+    }
+    arguments.insert(arguments.end(), {"--log-level", options.verbose ? "info" : "warning"});
+    arguments.insert(arguments.end(), options.extra.begin(), options.extra.end());
+    return arguments;
+}
+
+std::string explain_failure(const EalOptions& options, int error) {
+    std::string message = "DPDK does not start: " + Eal::last_messages();
+    if (message.back() == ' ') {
+        message += rte_strerror(error);
+    }
+    if (options.hugepages) {
+        message += "; are there " + std::to_string(options.memory_mb) +
+                   " MB of free hugepages (grep HugePages_Free /proc/meminfo)? Reserve them with "
+                   "`echo " +
+                   std::to_string((options.memory_mb + 1) / 2) +
+                   " > /proc/sys/vm/nr_hugepages`, or set hugepages = false";
+    } else if (error == EACCES || error == EPERM) {
+        message += "; run as root";
+    }
+    return message;
+}
+
+}  // namespace
+
+std::string Eal::last_messages() {
+    const std::lock_guard lock(sink().mutex);
+    std::string joined;
+    for (const std::string& line : sink().last) {
+        joined += (joined.empty() ? "" : " | ") + line;
+    }
+    return joined;
+}
+
+Result<Eal> Eal::init(const EalOptions& options) {
+    redirect_log(options);
+    std::vector<std::string> arguments = make_arguments(options);
+    std::vector<char*> argv;
+    argv.reserve(arguments.size());
+    for (std::string& argument : arguments) {
+        argv.push_back(argument.data());
+    }
+    if (rte_eal_init(static_cast<int>(argv.size()), argv.data()) < 0) {
+        return Error{explain_failure(options, rte_errno)};
+    }
+    return Eal();
+}
+
+Eal::Eal(Eal&& other) noexcept : owner_(other.owner_) {
+    other.owner_ = false;
+}
+
+Eal::~Eal() {
+    if (owner_) {
+        const std::string directory = rte_eal_get_runtime_dir();
+        rte_eal_cleanup();
+        rmdir(directory.c_str());  // DPDK leaves it, empty
+    }
+}
+
+}  // namespace dlb
