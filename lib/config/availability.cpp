@@ -1,0 +1,166 @@
+#include "config/availability.hpp"
+
+#include <array>
+#include <initializer_list>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "config/document.hpp"
+#include "config/notation.hpp"
+#include "config/text.hpp"
+
+namespace dlb::conf {
+
+namespace {
+
+bool never(const Value&) {
+    return false;
+}
+bool is_empty(const Value& value) {
+    return value.is_string() && value.as_string(std::nothrow).str.empty();
+}
+bool is_none(const Value& value) {
+    return value.is_string() && value.as_string(std::nothrow).str == "none";
+}
+bool is_zero(const Value& value) {
+    return value.is_integer() && value.as_integer(std::nothrow) == 0;
+}
+bool is_no_time(const Value& value) {
+    return value.is_string() &&
+           parse_duration(value.as_string(std::nothrow).str) == std::chrono::milliseconds(0);
+}
+bool is_off(const Value& value) {
+    return value.is_boolean() && !value.as_boolean(std::nothrow);
+}
+
+struct NotYet {
+    std::vector<std::string_view> keys;  // from the top
+    bool (*harmless)(const Value&);      // asks for nothing
+    std::string_view what;               // completes "… not in version 0.1"
+    std::string_view mend;
+    // The key's table alone asks for it too.
+    bool implied = false;
+};
+
+const std::vector<NotYet>& not_yet() {
+    static const std::vector<NotYet> entries = {
+        {{"lb", "user"}, is_empty, "giving up root is", "set user = \"\" or remove it"},
+        {{"service", "vni"}, never, "vni belongs to mode vxlan, which is", "remove it"},
+        {{"service", "tunnel_port"},
+         never,
+         "tunnel_port belongs to modes vxlan, gue and fou, which are",
+         "remove it"},
+        {{"service", "persistence"},
+         is_no_time,
+         "persistence is",
+         "set persistence = \"0s\" or remove it"},
+        {{"service", "max_new_flows"},
+         is_zero,
+         "a bound on new flows is",
+         "set max_new_flows = 0 or remove it"},
+        {{"service", "mss_clamp"},
+         is_zero,
+         "clamping the MSS is",
+         "set mss_clamp = 0 or remove it"},
+        {{"service", "health", "type"},
+         is_none,
+         "health checks are",
+         "set type = \"none\" or remove the table",
+         true},
+        {{"service", "discovery"},
+         never,
+         "discovery is",
+         "give the backends as [[service.backend]]"},
+        {{"bgp", "enabled"}, is_off, "BGP is", "set enabled = false or remove the table", true},
+        {{"metrics", "listen"},
+         is_empty,
+         "the metrics listener is",
+         "set listen = \"\" or remove the table",
+         true},
+        {{"kubernetes"}, never, "Kubernetes is", "remove the table"},
+    };
+    return entries;
+}
+
+std::string refusal(std::string_view what) {
+    return fmt::format("{} not in version {}", what, short_version());
+}
+
+// Walks to the entry's key, through every element of the lists on the way.
+void check_entry(const NotYet& entry, size_t depth, const Value& value, const Path& path,
+                 Findings& findings) {
+    const std::string_view key = entry.keys[depth];
+    const Value* found = child(value, std::string(key));
+    const bool last = depth + 1 == entry.keys.size();
+    if (found == nullptr) {
+        if (last && entry.implied && value.is_table()) {
+            findings.add(path.key(key), refusal(entry.what), std::string(entry.mend));
+        }
+    } else if (last) {
+        if (!entry.harmless(*found)) {
+            findings.add(path.key(key), refusal(entry.what), std::string(entry.mend));
+        }
+    } else if (found->is_array()) {
+        const auto& elements = found->as_array(std::nothrow);
+        for (size_t i = 0; i < elements.size(); ++i) {
+            check_entry(entry, depth + 1, elements[i], path.item(key, i, label_of(elements[i])),
+                        findings);
+        }
+    } else if (found->is_table()) {
+        check_entry(entry, depth + 1, *found, path.key(key), findings);
+    }
+}
+
+// The names of the values that this version has: "nat, fnat, dr or ipip".
+template <typename Enum>
+std::string available_names(unsigned count) {
+    std::vector<std::string> names;
+    for (unsigned i = 0; i < count; ++i) {
+        if (is_available(static_cast<Enum>(i))) {
+            names.emplace_back(to_string(static_cast<Enum>(i)));
+        }
+    }
+    return alternatives(names);
+}
+
+}  // namespace
+
+void check_available(const Value& root, Findings& findings) {
+    for (const NotYet& entry : not_yet()) {
+        check_entry(entry, 0, root, Path(), findings);
+    }
+}
+
+void check_available(const ServiceConfig& service, const Path& path, Findings& findings) {
+    if (!is_available(service.mode)) {
+        findings.add(path.key("mode"),
+                     refusal(fmt::format("mode '{}' is", to_string(service.mode))),
+                     "use " + available_names<Mode>(kModes));
+    }
+    if (!is_available(service.scheduler)) {
+        findings.add(path.key("scheduler"),
+                     refusal(fmt::format("scheduler '{}' is", to_string(service.scheduler))),
+                     "use " + available_names<SchedulerKind>(kSchedulers));
+    }
+    if (service.overflow != Overflow::Drop) {
+        findings.add(path.key("overflow"),
+                     refusal(fmt::format("overflow '{}' is", to_string(service.overflow))),
+                     "use drop");
+    }
+    for (size_t i = 0; i < service.backends.size(); ++i) {
+        const Path backend = path.item("backend", i);
+        if (service.backends[i].max_connections != 0) {
+            findings.add(backend.key("max_connections"), refusal("a bound on connections is"),
+                         "set max_connections = 0 or remove it");
+        }
+        if (!service.backends[i].mac.is_zero()) {
+            findings.add(backend.key("mac"), refusal("mac belongs to mode vxlan, which is"),
+                         "set mac = \"\" or remove it");
+        }
+    }
+}
+
+}  // namespace dlb::conf
