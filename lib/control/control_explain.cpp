@@ -1,0 +1,111 @@
+// Control: explain, from what the workers said to lines for a person.
+#include <algorithm>
+
+#include "control/control.hpp"
+
+namespace dlb {
+
+namespace {
+
+std::string describe_verdict(Verdict verdict) {
+    switch (kind_of(verdict)) {
+        case VerdictKind::Sent:
+            return "sent";
+        case VerdictKind::Kept:
+            return verdict == Verdict::Punted ? "given to the kernel"
+                                              : "kept until the MAC is known";
+        case VerdictKind::Dropped:
+            break;
+    }
+    return "dropped";
+}
+
+// What the headers alone say, for packets that no service takes.
+std::string describe_class(const Decision& decision, const ExplainQuery& query) {
+    const std::string destination = query.destination.to_string();
+    switch (decision.cls) {
+        case PacketClass::Punt:
+            return destination + " is no VIP and no backend's reply: the kernel's, by the twin";
+        case PacketClass::FnatReply:
+            return query.destination.address.to_string() +
+                   " is a SNAT address: only a flow of its own could take it";
+        case PacketClass::Done:
+            return query.destination.address.to_string() + " is a VIP, but no service answers " +
+                   std::string(to_string(query.protocol)) + " port " +
+                   std::to_string(query.destination.port);
+        default:
+            return "";
+    }
+}
+
+}  // namespace
+
+Explanation Control::make_explanation(const ExplainQuery& query,
+                                      const std::vector<Decision>& decisions) const {
+    // Any worker may have the flow; without one they all decide alike.
+    size_t chosen = 0;
+    for (size_t id = 0; id < decisions.size(); ++id) {
+        if (decisions[id].known_flow) {
+            chosen = id;
+        }
+    }
+    const Decision& decision = decisions[chosen];
+    Explanation explanation;
+    explanation.verdict = to_string(decision.verdict);
+    explanation.steps.push_back(std::string(to_string(query.protocol)) + " from " +
+                                query.source.to_string() + " to " + query.destination.to_string());
+    const ModelService* service = nullptr;
+    if (decision.service) {
+        explanation.service = service_name(*decision.service);
+        service = model_.find(explanation.service);
+    }
+    if (service == nullptr) {
+        explanation.steps.push_back(describe_class(decision, query));
+    } else if (decision.cls == PacketClass::NatReply) {
+        explanation.mode = to_string(service->config.mode);
+        explanation.backend = decision.backend;
+        explanation.steps.push_back("a reply of service " + explanation.service);
+        explanation.steps.push_back(decision.translated_source
+                                        ? "its source becomes " +
+                                              decision.translated_source->to_string()
+                                        : "only its flow tells which VIP it answers for");
+    } else {
+        explanation.mode = to_string(service->config.mode);
+        explanation.backend = decision.backend;
+        explanation.steps.push_back("service " + explanation.service + " (" + explanation.mode +
+                                    ", " + std::string(to_string(service->config.scheduler)) + ")");
+        if (decision.backend) {
+            explanation.source = decision.known_flow ? "flow" : "scheduler";
+            explanation.steps.push_back(
+                decision.known_flow
+                    ? "worker " + std::to_string(chosen) + " has its flow: backend " +
+                          decision.backend->to_string()
+                    : "no flow yet; the scheduler gives backend " + decision.backend->to_string());
+        } else {
+            explanation.steps.push_back("no backend takes new flows");
+        }
+    }
+    if (decision.hop_asked) {
+        explanation.next_hop = describe_hop(decision.hop);
+        explanation.steps.push_back("next hop " + explanation.next_hop);
+    }
+    explanation.steps.push_back("verdict " + explanation.verdict + ": " +
+                                describe_verdict(decision.verdict));
+    return explanation;
+}
+
+void Control::explain(const ExplainQuery& query, std::function<void(Explanation)> done) {
+    JobRunner::Jobs jobs;
+    for (unsigned id = 0; id < workers_.size(); ++id) {
+        jobs.push_back(std::make_unique<ExplainJob>(query));
+    }
+    jobs_.run(std::move(jobs), [this, query, done](JobRunner::Jobs& ended) {
+        std::vector<Decision> decisions;
+        for (const auto& job : ended) {
+            decisions.push_back(static_cast<const ExplainJob&>(*job).decision());
+        }
+        done(make_explanation(query, decisions));
+    });
+}
+
+}  // namespace dlb

@@ -1,0 +1,96 @@
+#include "control/ports.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include "kernel/link.hpp"
+
+namespace dlb {
+
+namespace {
+
+// Above what people and DHCP clients use: it is the last resort beside a default route that is
+// there.
+constexpr uint32_t kGatewayMetric = 4096;
+
+Result<void> quiet_kernel(const std::string& name, ControlPort& port) {
+    if (port.device.shares_interface()) {
+        Result<IngressGuard> guard = IngressGuard::create(name, port.device.interface);
+        if (!guard) {
+            return Error{guard.error()};
+        }
+        port.guard.emplace(std::move(guard).value());
+    }
+    if (!port.device.interface.empty() && port.device.driver != "net_tap") {
+        Result<PacketMembership> membership =
+            PacketMembership::join(port.device.interface, port.config.promiscuous);
+        if (!membership) {
+            return Error{membership.error()};
+        }
+        port.membership.emplace(std::move(membership).value());
+    }
+    return {};
+}
+
+Result<void> open_twin(ControlPort& port) {
+    if (port.config.tap.empty()) {
+        return {};
+    }
+    Result<Tap> tap = Tap::create(port.config.tap, port.port->mac(), port.config.mtu);
+    if (!tap) {
+        return Error{tap.error()};
+    }
+    port.tap.emplace(std::move(tap).value());
+    for (const std::string& warning : port.tap->warnings()) {
+        spdlog::warn("{}: {}", port.config.tap, warning);
+    }
+    Result<Rtnetlink> netlink = Rtnetlink::open();
+    if (!netlink) {
+        return Error{netlink.error()};
+    }
+    for (const InterfaceAddress& address : port.config.address) {
+        if (auto added = netlink.value().add_address(port.tap->ifindex(), address); !added) {
+            return added;
+        }
+    }
+    for (const IpAddress& gateway : port.config.gateway) {
+        if (auto added = netlink.value().add_default_route(
+                port.tap->ifindex(), gateway,
+                kGatewayMetric + static_cast<uint32_t>(port.tap->ifindex()));
+            !added) {
+            return added;
+        }
+    }
+    return {};
+}
+
+}  // namespace
+
+Result<std::vector<ControlPort>> open_ports(const std::string& name,
+                                            const std::vector<PortConfig>& configs,
+                                            uint16_t workers, rte_mempool* pool) {
+    std::vector<ControlPort> ports;
+    ports.reserve(configs.size());
+    for (const PortConfig& config : configs) {
+        ControlPort& port = ports.emplace_back();
+        port.config = config;
+        port.device = parse_device(config.device);
+        if (Result<void> quiet = quiet_kernel(name, port); !quiet) {
+            return Error{"port '" + config.name + "': " + quiet.error()};
+        }
+        Result<Port> opened = Port::open({.device = port.device,
+                                          .queues = workers,
+                                          .mtu = config.mtu,
+                                          .promiscuous = config.promiscuous,
+                                          .pool = pool});
+        if (!opened) {
+            return Error{"port '" + config.name + "': " + opened.error()};
+        }
+        port.port.emplace(std::move(opened).value());
+        if (Result<void> twin = open_twin(port); !twin) {
+            return Error{"port '" + config.name + "': " + twin.error()};
+        }
+    }
+    return ports;
+}
+
+}  // namespace dlb

@@ -1,0 +1,28 @@
+// preflight(): does this machine have what the configuration asks for?
+//
+// Looks and changes nothing. What it finds before DPDK starts can be said plainly; DPDK's own
+// errors cannot. Thread safety: any one thread.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "config/config.hpp"
+
+namespace dlb {
+
+struct Finding {
+    bool fatal = true;  // false: it starts, but not well
+    std::string problem;
+    std::string mend;
+
+    std::string to_string() const { return problem + "; " + mend; }
+};
+
+// InUse: this configuration's dpdk-lb runs already, so what it holds is not missing.
+enum class MachineState : uint8_t { Free, InUse };
+
+std::vector<Finding> preflight(const Config& config, MachineState state);
+
+}  // namespace dlb
