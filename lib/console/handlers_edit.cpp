@@ -1,0 +1,138 @@
+// Commands that change something: services, backends, the workers, the daemon.
+#include <fmt/format.h>
+
+#include "console/handlers.hpp"
+
+namespace dlb::handlers {
+
+namespace {
+
+std::optional<uint16_t> given_port(const Arguments& arguments) {
+    return arguments.has("P") ? std::optional(static_cast<uint16_t>(arguments.number("P")))
+                              : std::nullopt;
+}
+
+// "10.0.0.1 port 80 of web", for what was done.
+std::string backend_name(const Arguments& arguments) {
+    return fmt::format("backend {}{} of {}", arguments.get("ADDRESS"),
+                       arguments.has("P") ? " port " + arguments.get("P") : "",
+                       arguments.get("SERVICE"));
+}
+
+CommandResult set_draining(ControlApi& control, const Arguments& arguments, bool draining) {
+    return outcome(
+        control.set_draining(arguments.get("SERVICE"), arguments.address("ADDRESS"),
+                             given_port(arguments), draining),
+        fmt::format("{} {}\n", backend_name(arguments),
+                    draining ? "drains: it takes no new flow" : "takes new flows again"));
+}
+
+}  // namespace
+
+CommandResult add_service(ControlApi& control, const Arguments& arguments) {
+    ServiceConfig service;
+    service.name = arguments.get("NAME");
+    for (const std::string& list : arguments.all("VIP")) {
+        const auto vips = parse_vips(list);
+        service.vip.insert(service.vip.end(), vips.value().begin(), vips.value().end());
+    }
+    for (const std::string& list : arguments.all("P")) {
+        const auto ports = parse_ports(list);
+        service.ports.insert(service.ports.end(), ports.value().begin(), ports.value().end());
+    }
+    if (arguments.has("protocol")) {
+        service.protocol = parse_protocol(arguments.get("tcp|udp")).value();
+    }
+    if (arguments.has("mode")) {
+        service.mode = parse_mode(arguments.get("MODE")).value();
+    }
+    if (arguments.has("scheduler")) {
+        service.scheduler = parse_scheduler(arguments.get("SCHEDULER")).value();
+    }
+    return outcome(control.add_service(service), fmt::format("service {} added\n", service.name));
+}
+
+CommandResult del_service(ControlApi& control, const Arguments& arguments) {
+    const std::string name = arguments.get("NAME");
+    return outcome(control.del_service(name), fmt::format("service {} removed\n", name));
+}
+
+CommandResult add_backend(ControlApi& control, const Arguments& arguments) {
+    BackendConfig backend;
+    backend.address = arguments.address("ADDRESS");
+    backend.port = given_port(arguments).value_or(0);
+    if (arguments.has("W")) {
+        backend.weight = arguments.number("W");
+    }
+    return outcome(control.add_backend(arguments.get("SERVICE"), backend),
+                   backend_name(arguments) + " added\n");
+}
+
+CommandResult del_backend(ControlApi& control, const Arguments& arguments) {
+    return outcome(control.del_backend(arguments.get("SERVICE"), arguments.address("ADDRESS"),
+                                       given_port(arguments)),
+                   backend_name(arguments) + " removed\n");
+}
+
+CommandResult set_backend(ControlApi& control, const Arguments& arguments) {
+    return outcome(
+        control.set_weight(arguments.get("SERVICE"), arguments.address("ADDRESS"),
+                           given_port(arguments), arguments.number("W")),
+        fmt::format("{} has weight {}\n", backend_name(arguments), arguments.number("W")));
+}
+
+CommandResult drain_backend(ControlApi& control, const Arguments& arguments) {
+    return set_draining(control, arguments, true);
+}
+
+CommandResult undrain_backend(ControlApi& control, const Arguments& arguments) {
+    return set_draining(control, arguments, false);
+}
+
+CommandResult reload(ControlApi& control, const Arguments& arguments) {
+    if (!arguments.has("--dry-run")) {
+        return outcome(control.reload(), "the configuration file is applied\n");
+    }
+    std::vector<std::string> changes;
+    const Status status = control.reload_dry_run(changes);
+    std::string text;
+    for (const std::string& change : changes) {
+        text += printable(change) + '\n';
+    }
+    CommandResult result = outcome(status, text.empty() ? "nothing would change\n" : text);
+    if (result.status == 0) {
+        result.data["changes"] = changes;
+    }
+    return result;
+}
+
+CommandResult start_workers(ControlApi& control, const Arguments&) {
+    control.start();
+    return answer({{"ok", true}}, "the workers forward\n");
+}
+
+CommandResult stop_workers(ControlApi& control, const Arguments&) {
+    control.stop();
+    return answer({{"ok", true}}, "the workers are stopped: \"start\" lets them forward again\n");
+}
+
+CommandResult clear_stats(ControlApi& control, const Arguments&) {
+    control.clear_stats();
+    return answer({{"ok", true}}, "the counters are zero\n");
+}
+
+CommandResult quit(ControlApi&, const Arguments&) {
+    CommandResult result = answer({{"ok", true}}, "");
+    result.quit = true;
+    return result;
+}
+
+void shutdown(ControlApi& control, const Arguments&, const CommandDone& done) {
+    CommandResult result = answer({{"ok", true}}, "dpdk-lb drains and ends\n");
+    result.quit = true;
+    // Answered first: with no drain time the socket is gone right after.
+    done(std::move(result));
+    control.shutdown();
+}
+
+}  // namespace dlb::handlers

@@ -1,0 +1,26 @@
+// The console's socket in the file system: made without a moment of wrong permissions, taken over
+// from a daemon that died, never from one that lives. Thread safety: control thread only.
+#pragma once
+
+#include <string>
+
+#include <sys/types.h>
+
+#include "net/result.hpp"
+
+namespace dlb {
+
+// A listening Unix stream socket and the identity of its file.
+struct ListeningSocket {
+    int fd = -1;  // the caller closes it
+    dev_t device = 0;
+    ino_t inode = 0;
+};
+
+// Mode 0600; a missing parent directory is made with 0755. Errors name the path and the mend.
+Result<ListeningSocket> listen_on_socket_file(const std::string& path);
+
+// Removes the file where it is still the one of `socket`.
+void remove_socket_file(const std::string& path, const ListeningSocket& socket);
+
+}  // namespace dlb
