@@ -17,6 +17,29 @@ namespace dlb {
 namespace {
 
 constexpr int kHistorySize = 1000;
+constexpr wchar_t kCtrlC = 3;
+
+sigset_t interrupt_set() {
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGINT);
+    return set;
+}
+
+// Holds SIGINT back while it lives.
+class HeldInterrupt {
+  public:
+    explicit HeldInterrupt(bool hold) {
+        const sigset_t set = interrupt_set();
+        pthread_sigmask(SIG_BLOCK, hold ? &set : nullptr, &before_);
+    }
+    ~HeldInterrupt() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+    HeldInterrupt(const HeldInterrupt&) = delete;
+    HeldInterrupt& operator=(const HeldInterrupt&) = delete;
+
+  private:
+    sigset_t before_;
+};
 
 std::string common_prefix(const std::vector<std::string>& words) {
     std::string prefix = words.front();
@@ -52,6 +75,7 @@ LineEditor::LineEditor(std::string prompt, Hooks hooks, int watched, bool own_si
     : prompt_(std::move(prompt)),
       hooks_(std::move(hooks)),
       watched_(watched),
+      own_signals_(own_signals),
       history_(history_init()),
       editor_(el_init("dpdk-lb", stdin, stdout, stderr)) {
     EditLine* editor = editor_.get();
@@ -116,21 +140,34 @@ std::string LineEditor::before_cursor() const {
     return {line->buffer, line->cursor};
 }
 
-bool LineEditor::wait_for_input() {
+// libedit (3.1, el_wgets) shows the prompt before it makes the terminal raw: a Ctrl-C in between is
+// a SIGINT. read() holds it back, and here it becomes the key that it was meant to be.
+bool LineEditor::take_interrupt() const {
+    const sigset_t set = interrupt_set();
+    const timespec now{0, 0};
+    return own_signals_ && sigtimedwait(&set, nullptr, &now) == SIGINT;
+}
+
+LineEditor::Input LineEditor::wait_for_input() {
+    sigset_t mask;
+    pthread_sigmask(SIG_BLOCK, nullptr, &mask);
+    if (own_signals_) {
+        sigdelset(&mask, SIGINT);
+    }
     for (;;) {
+        if (take_interrupt()) {
+            return Input::Interrupt;
+        }
         // POLLRDHUP: the server sends nothing unasked, but its end of the socket may close.
         pollfd fds[] = {{STDIN_FILENO, POLLIN, 0}, {watched_, POLLRDHUP, 0}};
-        if (::poll(fds, 2, -1) < 0) {
+        if (::ppoll(fds, 2, nullptr, &mask) < 0) {
             if (errno != EINTR) {
-                return true;
+                return Input::Ready;
             }
             el_set(editor_.get(), EL_REFRESH);  // back from Ctrl-Z, or another window size
             continue;
         }
-        if (fds[1].revents != 0) {
-            return false;
-        }
-        return true;
+        return fds[1].revents != 0 ? Input::Gone : Input::Ready;
     }
 }
 
@@ -138,9 +175,15 @@ int LineEditor::get_character(EditLine* editor, wchar_t* character) {
     LineEditor& self = of(editor);
     mbstate_t state{};
     for (;;) {
-        if (!self.wait_for_input()) {
-            self.gone_ = true;
-            return 0;
+        switch (self.wait_for_input()) {
+            case Input::Gone:
+                self.gone_ = true;
+                return 0;
+            case Input::Interrupt:
+                *character = kCtrlC;
+                return 1;
+            case Input::Ready:
+                break;
         }
         char byte = 0;
         const ssize_t size = ::read(STDIN_FILENO, &byte, 1);
@@ -198,6 +241,7 @@ unsigned char LineEditor::on_suspend(EditLine*, int) {
 }
 
 std::optional<std::string> LineEditor::read() {
+    const HeldInterrupt held(own_signals_);
     for (;;) {
         el_resize(editor_.get());
         cancelled_ = false;

@@ -43,7 +43,9 @@ class LineEditor {
 
     void bind_keys(bool own_signals);
     std::string before_cursor() const;
-    bool wait_for_input();  // false: the watched socket is gone
+    enum class Input { Ready, Interrupt, Gone };  // Gone: the watched socket is
+    Input wait_for_input();
+    bool take_interrupt() const;
 
     struct EditorDeleter {
         void operator()(EditLine* editor) const { el_end(editor); }
@@ -55,6 +57,7 @@ class LineEditor {
     std::string prompt_;
     Hooks hooks_;
     int watched_;
+    bool own_signals_;
     bool gone_ = false;
     bool cancelled_ = false;
     std::string history_file_;  // "": none

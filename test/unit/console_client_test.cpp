@@ -241,6 +241,7 @@ class Terminal {
         return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
     }
     const std::string& unseen() const { return seen_; }
+    pid_t child() const { return child_; }
 
   private:
     int fd_ = -1;
@@ -289,6 +290,24 @@ TEST_F(LbctlTest, TerminalCompletesExplainsAndRemembers) {
     EXPECT_TRUE(again.shows("show flows count")) << again.unseen();
     again.type("\x15\x04");  // Ctrl-U, Ctrl-D
     EXPECT_EQ(again.status(), 0);
+}
+
+// libedit shows the prompt before it turns the terminal's signals off.
+TEST_F(LbctlTest, InterruptRightAfterThePromptDoesNotEndTheConsole) {
+    Terminal terminal(console_.socket(), "/nonexistent");
+    for (int i = 0; i < 200; ++i) {
+        ASSERT_TRUE(terminal.shows("dpdk-lb(lb1)> ")) << "round " << i;
+        terminal.type("\x03");
+        ASSERT_TRUE(terminal.shows("^C")) << "round " << i;
+    }
+    ASSERT_TRUE(terminal.shows("dpdk-lb(lb1)> "));
+    terminal.type("show flows");
+    ASSERT_TRUE(terminal.shows("flows"));
+    ASSERT_EQ(::kill(terminal.child(), SIGINT), 0);  // not from the terminal: the same key
+    ASSERT_TRUE(terminal.shows("^C"));
+    ASSERT_TRUE(terminal.shows("dpdk-lb(lb1)> "));
+    terminal.type("\x04");
+    EXPECT_EQ(terminal.status(), 0);
 }
 
 TEST_F(LbctlTest, TerminalNoticesThatTheDaemonEnds) {
