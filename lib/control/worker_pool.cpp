@@ -4,6 +4,7 @@
 #include <rte_lcore.h>
 
 #include "eal/eal.hpp"
+#include "kernel/link.hpp"
 
 namespace dlb {
 
@@ -62,7 +63,9 @@ WorkerSetup WorkerPool::make_setup(const LbConfig& config, const std::vector<Con
                                .mac = port.port->mac(),
                                .vlan = port.config.vlan,
                                .any_mac = port.config.promiscuous || port.device.has_no_medium(),
-                               .has_twin = port.tap.has_value()});
+                               .has_twin = port.tap.has_value(),
+                               .any_queue = count > 1 && port.device.spreads_flows(
+                                                             is_hardware(port.device.interface))});
     }
     setup.rings.punt = punts_[id].get();
     setup.rings.inject = injects_[id].get();

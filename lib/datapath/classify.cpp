@@ -26,7 +26,8 @@ void hand_over_unless_own(Packet& packet, WorkerIdentity self, unsigned owner) {
     }
 }
 
-// Where both directions of a client's flows meet when replies cannot be told without their flow.
+// Who keeps a client's flows where the queue does not settle it, or where both directions have to
+// meet because replies cannot be told without their flow.
 template <typename F>
 unsigned client_owner(const typename F::Address& client, uint16_t port, unsigned workers) {
     return hash_share(XXH3_64bits_withSeed(&client, sizeof client, port), workers);
@@ -99,7 +100,7 @@ void classify(const LbSnapshot& snapshot, WorkerIdentity self, Packet& packet) {
         }
         packet.cls = PacketClass::Request;
         packet.service = &snapshot.services[match.service->service];
-        if (packet.service->stateful_replies) {
+        if (packet.service->stateful_replies || (packet.any_queue && packet.service->sticky)) {
             hand_over_unless_own(packet, self,
                                  client_owner<F>(source, meta.source_port, self.count));
         }

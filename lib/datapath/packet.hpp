@@ -31,6 +31,7 @@ struct Packet {
     PacketClass cls = PacketClass::Done;
     Verdict verdict = Verdict::Punted;
     bool handed_over = false;  // by another worker: it is ours
+    bool any_queue = false;    // its flow's next packet may come by another worker's queue
     bool local = false;        // FnatReply: to an address that is the kernel's too
     uint8_t owner = 0;         // HandOver: the worker to go to
     uint16_t port = 0;         // index of the port it came in by

@@ -66,6 +66,7 @@ void Worker::process(const DataplaneTables& tables, rte_mbuf** mbufs, unsigned c
         packet.mbuf = mbufs[i];
         packet.port = handed_over ? note_of(mbufs[i]).port : port;
         packet.handed_over = handed_over;
+        packet.any_queue = setup_.ports[packet.port].any_queue;
         open(*tables.lb, packet);
     }
     for (unsigned i = 0; i < count; ++i) {

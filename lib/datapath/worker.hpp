@@ -34,6 +34,7 @@ struct WorkerPort {
     bool any_mac =
         false;  // promiscuous, or a device that has no shared medium: each frame is for us
     bool has_twin = false;
+    bool any_queue = false;  // which queue a packet comes by does not depend on its flow alone
 };
 
 // Rings of mbufs, each with one producer and one consumer.

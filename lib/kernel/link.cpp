@@ -238,4 +238,10 @@ Result<OffloadState> offload_state(const std::string& name) {
     return state;
 }
 
+bool is_hardware(const std::string& name) {
+    ethtool_drvinfo info{};
+    info.cmd = ETHTOOL_GDRVINFO;
+    return !name.empty() && ethtool(name, &info) == 0 && info.bus_info[0] != '\0';
+}
+
 }  // namespace dlb

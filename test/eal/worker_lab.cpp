@@ -118,7 +118,8 @@ void WorkerLab::make_workers() {
                         .mac = *MacAddress::parse("02:00:00:00:00:aa"),
                         .vlan = options_.vlan,
                         .any_mac = options_.any_mac,
-                        .has_twin = options_.twin}};
+                        .has_twin = options_.twin,
+                        .any_queue = options_.any_queue}};
         setup.rings.punt = punts_[id].get();
         setup.rings.inject = injects_[id].get();
         for (unsigned other = 0; other < count; ++other) {

@@ -23,6 +23,7 @@ struct LabOptions {
     uint16_t mtu = 1500;
     bool twin = true;
     bool any_mac = true;
+    bool any_queue = false;
 };
 
 class WorkerLab {

@@ -1,5 +1,6 @@
 // One worker over net_ring: every mode there and back, every drop by its name, no mbuf lost.
 #include <random>
+#include <set>
 
 #include <gtest/gtest.h>
 
@@ -226,6 +227,24 @@ TEST_F(WorkerTest, AVipAnswersEcho) {
                            .icmp(129, 0, 0x00070001)
                            .payload("x")
                            .build());
+}
+
+// AF_PACKET's fanout does that when a socket is full: a second SNAT source would have the backend
+// reset the connection.
+TEST_F(WorkerTest, AFlowStaysWholeWhenItsPacketsComeByAnyQueue) {
+    WorkerLab lab({web(Mode::Fnat)}, {.workers = 2, .any_queue = true});
+    lab.know("10.0.0.11");
+    for (uint16_t client = 1000; client < 1064; ++client) {
+        std::set<unsigned> sources;
+        for (unsigned packet = 0; packet < 4; ++packet) {
+            const auto out =
+                lab.pass(from_client(client, packet == 0 ? kSyn : kAck).build(), packet % 2);
+            ASSERT_EQ(out.size(), 1U);
+            sources.insert(get16(out[0], 14 + 20));
+        }
+        EXPECT_EQ(sources.size(), 1U) << client;
+    }
+    EXPECT_EQ(lab.worker(0).flows().count() + lab.worker(1).flows().count(), 64U);
 }
 
 TEST_F(WorkerTest, AFullPortFreesAndCountsWhatItDoesNotTake) {

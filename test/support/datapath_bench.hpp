@@ -65,6 +65,7 @@ class DatapathBench {
         const Bytes frame = builder.build();
         Packet packet;
         packet.handed_over = handed_over;
+        packet.any_queue = any_queue;
         packet.meta = parse(frame.data(), frame.size());
         if (packet.meta.status != ParseStatus::Ok) {
             std::abort();
@@ -90,7 +91,8 @@ class DatapathBench {
         Packet packet = classified(builder);
         return builder.is_v4() ? reply_in<V4>(packet) : reply_in<V6>(packet);
     }
-    bool known = false;  // by send(): from a flow
+    bool known = false;      // by send(): from a flow
+    bool any_queue = false;  // of the packets' port
 
     uint32_t active(const std::string& endpoint) const {
         const BackendCounters* found = by_table.find(id_of(endpoint));

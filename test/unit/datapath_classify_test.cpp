@@ -38,6 +38,7 @@ struct Pair {
 };
 constexpr Pair kToVip = {"192.0.2.1", "10.1.1.1", "2001:db8:99::1", "2001:db8:1::1"};
 constexpr Pair kToQuiet = {"192.0.2.1", "10.1.1.9", "2001:db8:99::1", "2001:db8:1::9"};
+constexpr Pair kToFree = {"192.0.2.1", "10.1.1.10", "2001:db8:99::1", "2001:db8:1::10"};
 constexpr Pair kToOwn = {"192.0.2.1", "10.0.0.106", "2001:db8:99::1", "2001:db8::106"};
 constexpr Pair kToSnat = {"172.16.0.2", "10.0.0.7", "2001:db8:16::2", "2001:db8::7"};
 constexpr Pair kToNobody = {"192.0.2.1", "203.0.113.1", "2001:db8:99::1", "2001:db8:77::1"};
@@ -253,6 +254,38 @@ TEST(Classify, PlainNatNeedsNoOwner) {
     for (uint16_t port = 1000; port < 1020; ++port) {
         EXPECT_EQ(bench.classified(kToVip.v4().tcp(port, 80)).cls, PacketClass::Request);
         EXPECT_EQ(bench.classified(kFromBackend.v4().tcp(8080, port)).cls, PacketClass::NatReply);
+    }
+}
+
+// AF_PACKET's fanout rolls over to another worker's socket when one is full: a flow's packets have
+// one owner all the same, whichever mode keeps state.
+TEST(Classify, FlowsHaveOneOwnerWhereAnyQueueMayBringThem) {
+    constexpr unsigned kWorkers = 3;
+    std::vector<ServiceConfig> all = services();
+    all.push_back(service(
+        {"free", {"10.1.1.10", "2001:db8:1::10"}, {80}, {"172.16.0.9:80", "[2001:db8:16::9]:80"}}));
+    all.back().sticky = false;
+    unsigned owned[kWorkers] = {};
+    for (uint16_t port = 1000; port < 1090; ++port) {
+        for (const bool v4 : {true, false}) {
+            const auto request = PacketBuilder(v4 ? kToVip.v4() : kToVip.v6()).tcp(port, 80);
+            unsigned takers = 0;
+            for (unsigned worker = 0; worker < kWorkers; ++worker) {
+                DatapathBench bench(all, 16, {worker, kWorkers});
+                bench.any_queue = true;
+                const Packet packet = bench.classified(request);
+                takers += packet.cls == PacketClass::Request;
+                owned[worker] += packet.cls == PacketClass::Request;
+                EXPECT_EQ(bench.classified(request, true).cls, PacketClass::Request);
+                // Without state there is nothing to own.
+                const auto free = PacketBuilder(v4 ? kToFree.v4() : kToFree.v6()).tcp(port, 80);
+                EXPECT_EQ(bench.classified(free).cls, PacketClass::Request);
+            }
+            EXPECT_EQ(takers, 1U);
+        }
+    }
+    for (const unsigned count : owned) {
+        EXPECT_GT(count, 30U);  // of 180
     }
 }
 
