@@ -210,6 +210,16 @@ std::vector<Bytes> WorkerLab::taken(unsigned queue) {
     return frames;
 }
 
+void WorkerLab::discard() {
+    for (rte_ring* ring : tx_) {
+        void* mbufs[64];
+        unsigned count;
+        while ((count = rte_ring_dequeue_burst(ring, mbufs, 64, nullptr)) != 0) {
+            rte_pktmbuf_free_bulk(reinterpret_cast<rte_mbuf**>(mbufs), count);
+        }
+    }
+}
+
 std::vector<Bytes> WorkerLab::pass(const Bytes& frame, unsigned queue) {
     EXPECT_TRUE(put(frame, queue));
     step();  // a packet that is handed over arrives in the next round

@@ -50,6 +50,8 @@ class WorkerLab {
     void step();
     // What the workers have transmitted since the last call, in order, queue by queue.
     std::vector<Bytes> taken(unsigned queue = 0);
+    // Frees what the workers have transmitted.
+    void discard();
     // put(), steps until quiet, and all that came out of any queue.
     std::vector<Bytes> pass(const Bytes& frame, unsigned queue = 0);
     // What was put up for the control thread; freed.
