@@ -48,11 +48,6 @@ struct NotYet {
 const std::vector<NotYet>& not_yet() {
     static const std::vector<NotYet> entries = {
         {{"lb", "user"}, is_empty, "giving up root is", "set user = \"\" or remove it"},
-        {{"service", "vni"}, never, "vni belongs to mode vxlan, which is", "remove it"},
-        {{"service", "tunnel_port"},
-         never,
-         "tunnel_port belongs to modes vxlan, gue and fou, which are",
-         "remove it"},
         {{"service", "persistence"},
          is_no_time,
          "persistence is",
@@ -135,11 +130,6 @@ void check_available(const Value& root, Findings& findings) {
 }
 
 void check_available(const ServiceConfig& service, const Path& path, Findings& findings) {
-    if (!is_available(service.mode)) {
-        findings.add(path.key("mode"),
-                     refusal(fmt::format("mode '{}' is", to_string(service.mode))),
-                     "use " + available_names<Mode>(kModes));
-    }
     if (!is_available(service.scheduler)) {
         findings.add(path.key("scheduler"),
                      refusal(fmt::format("scheduler '{}' is", to_string(service.scheduler))),
@@ -155,10 +145,6 @@ void check_available(const ServiceConfig& service, const Path& path, Findings& f
         if (service.backends[i].max_connections != 0) {
             findings.add(backend.key("max_connections"), refusal("a bound on connections is"),
                          "set max_connections = 0 or remove it");
-        }
-        if (!service.backends[i].mac.is_zero()) {
-            findings.add(backend.key("mac"), refusal("mac belongs to mode vxlan, which is"),
-                         "set mac = \"\" or remove it");
         }
     }
 }

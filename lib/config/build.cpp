@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "config/notation.hpp"
+#include "lb/outer_header.hpp"
 #include "lb/types.hpp"
 
 namespace dlb::conf {
@@ -176,6 +177,11 @@ ServiceConfig build_service(const Value& table) {
     take(table, "scheduler", service.scheduler);
     take(table, "snat", service.snat);
     take(table, "tunnel_source", service.tunnel_source);
+    take(table, "vni", service.vni);
+    take(table, "tunnel_port", service.tunnel_port);
+    if (service.tunnel_port == 0) {
+        service.tunnel_port = default_tunnel_port(service.mode);
+    }
     take(table, "sticky", service.sticky);
     if (const Value* timeout = child(table, "timeout")) {
         take(*timeout, "tcp_established", service.timeout.tcp_established);

@@ -143,6 +143,12 @@ void dump_service(const ServiceConfig& service, Writer out) {
     out.key("scheduler", to_string(service.scheduler));
     out.key_unless_empty("snat", service.snat);
     out.key_unless_empty("tunnel_source", service.tunnel_source);
+    if (service.mode == Mode::Vxlan || service.vni != ServiceConfig().vni) {
+        out.key("vni", service.vni);
+    }
+    if (service.tunnel_port != 0) {
+        out.key("tunnel_port", service.tunnel_port);
+    }
     out.key("sticky", service.sticky);
     out.raw("timeout", show(service.timeout));
     out.key("icmp_echo", service.icmp_echo);

@@ -194,6 +194,7 @@ class ServiceCheck {
         backend_family(backend, where);
         backend_link(backend, where);
         backend_port(backend, where);
+        backend_mac(backend, where);
     }
 
     void backend_family(const BackendConfig& backend, const Path& where) {
@@ -249,6 +250,16 @@ class ServiceCheck {
                                   backend.port, to_string(service_.mode)),
                       "set port = 0, or use mode nat or fnat",
                       {path_.key("mode"), path_.key("ports")});
+    }
+
+    void backend_mac(const BackendConfig& backend, const Path& where) {
+        if (service_.mode == Mode::Vxlan && (backend.mac.is_zero() || backend.mac.is_multicast())) {
+            findings_.add(where.key("mac"),
+                          fmt::format("backend {} has no unicast mac, and mode vxlan needs one",
+                                      backend.address.to_string()),
+                          "give the MAC address of the backend's VXLAN interface",
+                          {path_.key("mode")});
+        }
     }
 
     bool has_vip(Family family) const {

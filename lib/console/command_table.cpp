@@ -76,7 +76,7 @@ std::vector<Command> edit_commands() {
     using namespace handlers;
     return {
         {"add service NAME (vip VIP)... [protocol tcp|udp] [port P:ports]... [mode MODE] "
-         "[scheduler SCHEDULER]",
+         "[scheduler SCHEDULER] [vni VNI] [tunnel_port TP:udp-port]",
          "add a service", once_settled(add_service),
          "Defaults: protocol tcp, every port, mode nat, scheduler maglev. Several VIPs or ports "
          "are\n"
@@ -86,10 +86,11 @@ std::vector<Command> edit_commands() {
          "remove a service and its backends",
          once_settled(del_service),
          {}},
-        {"add backend SERVICE ADDRESS [port P:backend-port] [weight W:weight]",
+        {"add backend SERVICE ADDRESS [port P:backend-port] [weight W:weight] [mac MAC]",
          "add a backend to a service", once_settled(add_backend),
          "Without a port, or with port 0, the backend is sent the client's own destination port.\n"
-         "The weight is 1 unless given."},
+         "The weight is 1 unless given. Mode vxlan needs the MAC of the backend's VXLAN "
+         "interface."},
         {"del backend SERVICE ADDRESS:backend [port P:backend-port]", "remove a backend",
          once_settled(del_backend),
          "The port is needed only where the address has several backends."},

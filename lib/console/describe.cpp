@@ -96,6 +96,10 @@ Json describe_in_full(const ServiceStatus& service) {
     Json json = describe(service);
     json["snat"] = texts(config.snat);
     json["tunnel_source"] = texts(config.tunnel_source);
+    if (is_tunnel(config.mode)) {
+        json["vni"] = config.vni;
+        json["tunnel_port"] = config.tunnel_port;
+    }
     json["sticky"] = config.sticky;
     json["timeout_ms"] = {{"tcp_established", config.timeout.tcp_established.count()},
                           {"tcp_handshake", config.timeout.tcp_handshake.count()},

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "console/handlers.hpp"
+#include "lb/outer_header.hpp"
 
 namespace dlb::handlers {
 
@@ -49,6 +50,11 @@ CommandResult add_service(ControlApi& control, const Arguments& arguments) {
     if (arguments.has("scheduler")) {
         service.scheduler = parse_scheduler(arguments.get("SCHEDULER")).value();
     }
+    if (arguments.has("VNI")) {
+        service.vni = arguments.number("VNI");
+    }
+    service.tunnel_port = arguments.has("TP") ? static_cast<uint16_t>(arguments.number("TP"))
+                                              : default_tunnel_port(service.mode);
     return outcome(control.add_service(service), fmt::format("service {} added\n", service.name));
 }
 
@@ -63,6 +69,9 @@ CommandResult add_backend(ControlApi& control, const Arguments& arguments) {
     backend.port = given_port(arguments).value_or(0);
     if (arguments.has("W")) {
         backend.weight = arguments.number("W");
+    }
+    if (arguments.has("MAC")) {
+        backend.mac = MacAddress::parse(arguments.get("MAC")).value();
     }
     return outcome(control.add_backend(arguments.get("SERVICE"), backend),
                    backend_name(arguments) + " added\n");

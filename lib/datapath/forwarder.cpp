@@ -2,6 +2,7 @@
 
 #include "datapath/icmp.hpp"
 #include "rewrite/l3.hpp"
+#include "rewrite/tunnel.hpp"
 
 namespace dlb {
 
@@ -84,13 +85,13 @@ Outcome Forwarder::forward_request(const DataplaneTables& tables, Packet& packet
             translate<F>(mbuf, packet.meta, to);
             break;
         }
-        case Mode::Ipip:
-            if (!encapsulate(mbuf, F::kFamily, backend.outer, identification_++)) {
+        case Mode::Dr:  // the packet goes as it is, to the backend's own MAC
+            break;
+        default:
+            if (!encapsulate(mbuf, packet.meta, backend.outer, {identification_++, packet.hash})) {
                 return {Verdict::NoHeadroom};
             }
             family = backend.outer.family;
-            break;
-        default:  // dr: the packet goes as it is, to the backend's own MAC
             break;
     }
     const Outcome outcome = send(mbuf, hop, family, Verdict::Forwarded);

@@ -145,6 +145,12 @@ void add_addresses(FamilyTables<F>& tables, const LbModel& model) {
     }
 }
 
+Tunnel tunnel_of(const ServiceConfig& service, const BackendConfig& backend) {
+    const uint16_t port =
+        service.tunnel_port != 0 ? service.tunnel_port : default_tunnel_port(service.mode);
+    return {service.mode, port, service.vni, backend.mac};
+}
+
 void fill_backends(const LbModel& model, const ModelService& service, LbSnapshot& snapshot) {
     for (const ModelBackend& backend : service.backends) {
         BackendEntry& entry = snapshot.backends[backend.id.slot()];
@@ -154,10 +160,11 @@ void fill_backends(const LbModel& model, const ModelService& service, LbSnapshot
         entry.port = to_network(backend.config.port);
         entry.service = service.slot;
         entry.address = backend.config.address;
-        if (service.config.mode == Mode::Ipip) {
+        if (is_tunnel(service.config.mode)) {
             const auto source = model.tunnel_source_of(service.config, entry.family);
             if (source) {
-                entry.outer = make_outer_header(*source, entry.address, 0);
+                entry.outer = make_outer_header(*source, entry.address,
+                                                tunnel_of(service.config, backend.config));
             }
         }
     }

@@ -32,6 +32,8 @@ struct ServiceConfig {
     SchedulerKind scheduler = SchedulerKind::Maglev;
     std::vector<IpAddress> snat;           // fnat: empty: the port's address of the VIP's family
     std::vector<IpAddress> tunnel_source;  // at most one a family; empty: the port's address
+    uint32_t vni = 1;                      // vxlan
+    uint16_t tunnel_port = 0;              // gue, fou, vxlan; 0: the mode's default
     bool sticky = true;
     FlowTimeouts timeout;
     bool icmp_echo = true;

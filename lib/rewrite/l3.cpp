@@ -20,8 +20,6 @@ Header* header_of(rte_mbuf* mbuf, size_t offset = 0) {
     return rte_pktmbuf_mtod_offset(mbuf, Header*, offset);
 }
 
-constexpr uint16_t kDontFragment = Be16(0x4000).raw();
-
 // The word at offset 8 of an IPv4 header: TTL and protocol.
 uint16_t ttl_word(const rte_ipv4_hdr* ip) {
     uint16_t word;
@@ -107,78 +105,6 @@ void translate(rte_mbuf* mbuf, const PacketMeta& meta, const FlowKey<F>& to) {
 
 template void translate<V4>(rte_mbuf*, const PacketMeta&, const FlowKey<V4>&);
 template void translate<V6>(rte_mbuf*, const PacketMeta&, const FlowKey<V6>&);
-
-namespace {
-
-struct Inner {
-    uint8_t traffic_class;
-    bool dont_fragment;
-    uint8_t protocol;  // RFC 2003: 4; RFC 2473: 41
-};
-
-Inner read_inner(rte_mbuf* mbuf, Family family) {
-    if (family == Family::V4) {
-        const auto* ip = header_of<rte_ipv4_hdr>(mbuf);
-        return {ip->type_of_service, (ip->fragment_offset & kDontFragment) != 0, IPPROTO_IPIP};
-    }
-    const auto* ip = header_of<rte_ipv6_hdr>(mbuf);
-    return {static_cast<uint8_t>(Be32::from_raw(ip->vtc_flow).host() >> 20), true, IPPROTO_IPV6};
-}
-
-void finish_outer_ipv4(rte_ipv4_hdr* ip, const Inner& inner, uint16_t length,
-                       uint16_t identification) {
-    ChecksumDelta delta;
-    uint16_t before;
-    uint16_t after;
-    std::memcpy(&before, ip, sizeof before);
-    ip->type_of_service = inner.traffic_class;
-    std::memcpy(&after, ip, sizeof after);
-    delta.replace16(before, after);
-    ip->total_length = Be16(length).raw();
-    delta.replace16(0, ip->total_length);
-    if (inner.dont_fragment) {
-        ip->fragment_offset =
-            kDontFragment;  // RFC 6864 §4.1: the identification means nothing then
-        delta.replace16(0, kDontFragment);
-    } else {
-        ip->packet_id = Be16(identification).raw();
-        delta.replace16(0, ip->packet_id);
-    }
-    const uint16_t ttl_before = ttl_word(ip);
-    if (ip->next_proto_id == 0) {
-        ip->next_proto_id = inner.protocol;
-        delta.replace16(ttl_before, ttl_word(ip));
-    }
-    ip->hdr_checksum = delta.apply(ip->hdr_checksum);
-}
-
-void finish_outer_ipv6(rte_ipv6_hdr* ip, const Inner& inner, uint16_t payload) {
-    ip->vtc_flow = Be32(0x60000000U | uint32_t{inner.traffic_class} << 20).raw();
-    ip->payload_len = Be16(payload).raw();
-    if (ip->proto == 0) {
-        ip->proto = inner.protocol;
-    }
-}
-
-}  // namespace
-
-bool encapsulate(rte_mbuf* mbuf, Family inner_family, const OuterHeader& outer,
-                 uint16_t identification) {
-    const Inner inner = read_inner(mbuf, inner_family);
-    const auto payload = static_cast<uint16_t>(rte_pktmbuf_pkt_len(mbuf));
-    auto* header = reinterpret_cast<uint8_t*>(rte_pktmbuf_prepend(mbuf, outer.length));
-    if (header == nullptr) {
-        return false;
-    }
-    std::memcpy(header, outer.bytes.data(), outer.length);
-    if (outer.family == Family::V4) {
-        finish_outer_ipv4(reinterpret_cast<rte_ipv4_hdr*>(header), inner,
-                          static_cast<uint16_t>(payload + outer.length), identification);
-    } else {
-        finish_outer_ipv6(reinterpret_cast<rte_ipv6_hdr*>(header), inner, payload);
-    }
-    return true;
-}
 
 bool push_ethernet(rte_mbuf* mbuf, const std::array<uint8_t, 18>& header, uint8_t length,
                    Family family) {

@@ -1,5 +1,5 @@
-// Rewrites of an IP packet in an mbuf: hop limit, addresses and ports, an IP header around it, an
-// Ethernet header before it.
+// Rewrites of an IP packet in an mbuf: hop limit, addresses and ports, an Ethernet header before
+// it.
 //
 // Shape: all but push_ethernet() work on an mbuf whose data begins with the IP header and ends with
 // the IP packet (see trim_to_ip()), with IP and transport headers in its first segment. Errors:
@@ -12,7 +12,6 @@
 
 #include <rte_mbuf.h>
 
-#include "lb/outer_header.hpp"
 #include "net/flow_key.hpp"
 #include "net/parse.hpp"
 
@@ -29,11 +28,6 @@ bool decrement_hop_limit(rte_mbuf* mbuf, Family family);
 // function for both directions of NAT. REQUIRES: meta.has_ports.
 template <typename F>
 void translate(rte_mbuf* mbuf, const PacketMeta& meta, const FlowKey<F>& to);
-
-// Puts `outer` around the packet: the TOS or traffic class is the inner one's, ECN included (RFC
-// 6040 §4.1, normal mode); DF is the inner one's (RFC 2003 §3.1) and set for IPv6 inside.
-// `identification` is for packets without DF.
-bool encapsulate(rte_mbuf* mbuf, Family inner, const OuterHeader& outer, uint16_t identification);
 
 // Puts an Ethernet header, `length` bytes with its type still to set, before an IP packet of
 // `family`.

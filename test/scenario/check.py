@@ -42,9 +42,10 @@ def build_expected(step, seen, mac):
     packet.src = mac
     if step.free:
         observed = Ether(seen)
-        for layer, name in step.free:
-            if observed.haslayer(layer):
-                packet.getlayer(layer).setfieldval(name, observed.getlayer(layer).getfieldval(name))
+        for layer, name, *which in step.free:
+            there = observed.getlayer(layer, *which)
+            if there is not None:
+                packet.getlayer(layer, *which).setfieldval(name, there.getfieldval(name))
     return bytes(packet)
 
 

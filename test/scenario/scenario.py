@@ -24,7 +24,7 @@ class Step:
     port: str
     expected: object = None     # None: nothing comes out
     out: str = ""               # the port it leaves by
-    free: tuple = ()            # ("IP", "id"): may hold what it likes, all else may not
+    free: tuple = ()            # ("IP", "id"): may hold what it likes, all else may not; with 2 behind: of the second such layer
     reason: str = ""            # the drop it is counted under
 
 

@@ -1,18 +1,25 @@
-// Unpacks IP in IP for a backend of the tests and of scripts/quickstart: many kernels have no ipip
-// module.
+// Unpacks ipip, gre, gue and fou for a backend of the tests and of scripts/quickstart: many kernels
+// have no modules for them. (VXLAN is the kernel's.)
 //
-//   load balancer ──[ outer IP | inner IP | … ]──▶ raw socket ─▶ decap ─▶ TUN ─▶ the same
+//   load balancer ──[ outer IP | … | inner IP | … ]──▶ socket ─▶ decap ─▶ TUN ─▶ the same
 //   namespace's stack
 //
 //   decap [--tun NAME]      NAME is made, set up and gone again with the process; default: decap0
 //
-// All four combinations at once: IPv4 or IPv6 outside (protocol 4 or 41), IPv4 or IPv6 inside. The
-// kernel has checked the outer header (version, checksum, length) and put fragments together before
-// a raw socket sees the packet; decap checks that the inner packet is of the announced family and
-// exactly as long as the outer payload, and drops and counts what is not.
+// All at once, each with IPv4 or IPv6 outside and inside:
 //
-// SIGUSR1 prints the counters in one line, SIGTERM and SIGINT print them and end the process.
-// Needs CAP_NET_ADMIN and CAP_NET_RAW.
+//   ipip   raw sockets for protocols 4 and 41
+//   gre    raw sockets for protocol 47; RFC 2784, the version without any option
+//   gue    UDP port 6080; variant 0 without any option
+//   fou    UDP port 8285
+//
+// The kernel has checked the outer headers (version, checksums, length) and put fragments together
+// before a socket sees the packet; decap checks that the inner packet is of the announced family
+// and exactly as long as what the tunnel carries, and drops and counts what is not.
+//
+// SIGUSR1 prints the counters in one line, SIGTERM and SIGINT print them and end the process:
+// packets by tunnel and families, inner first, where there were any, and bad ones ("6in4 7 gre4in6
+// 9 bad 0"). Needs CAP_NET_ADMIN and CAP_NET_RAW.
 #include <array>
 #include <cerrno>
 #include <csignal>
@@ -25,6 +32,7 @@
 #include <string_view>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 #include <fcntl.h>
 #include <linux/if_tun.h>
@@ -40,7 +48,7 @@
 
 namespace {
 
-constexpr unsigned kBatch = 64;
+constexpr size_t kBatch = 64;
 constexpr size_t kMaxPacket = 65536;
 
 [[noreturn]] void fail(const std::string& what) {
@@ -92,84 +100,169 @@ Fd open_tun(const char* name) {
     return tun;
 }
 
-// One kind of tunnel: its raw socket, its buffers and its counter.
-class Tunnel {
-  public:
-    Tunnel(const char* name, int outer_family, int protocol)
-        : name_(name),
-          outer_ipv4_(outer_family == AF_INET),
-          inner_ipv4_(protocol == IPPROTO_IPIP),
-          socket_(::socket(outer_family, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, protocol),
-                  std::string("raw socket for ") + name),
-          buffers_(std::make_unique<std::array<std::array<uint8_t, kMaxPacket>, kBatch>>()) {
-        const int receive_buffer = 16 << 20;
-        setsockopt(socket_.get(), SOL_SOCKET, SO_RCVBUFFORCE, &receive_buffer,
-                   sizeof(receive_buffer));
-        for (unsigned i = 0; i < kBatch; ++i) {
-            vectors_[i] = {(*buffers_)[i].data(), kMaxPacket};
-            messages_[i].msg_hdr.msg_iov = &vectors_[i];
-            messages_[i].msg_hdr.msg_iovlen = 1;
+// Room for a batch of packets, for all tunnels in turn.
+struct Batch {
+    Batch() {
+        for (size_t i = 0; i < kBatch; ++i) {
+            vectors[i] = {packets[i].data(), kMaxPacket};
+            messages[i].msg_hdr.msg_iov = &vectors[i];
+            messages[i].msg_hdr.msg_iovlen = 1;
         }
     }
 
+    std::array<std::array<uint8_t, kMaxPacket>, kBatch> packets;
+    std::array<iovec, kBatch> vectors{};
+    std::array<mmsghdr, kBatch> messages{};
+};
+
+using Bytes = std::span<const uint8_t>;
+
+size_t be16(Bytes bytes, size_t at) {
+    return (size_t{bytes[at]} << 8) | bytes[at + 1];
+}
+
+// 4 or 6: whose packet `bytes` are, to the last byte; 0: nobody's.
+int family_of(Bytes bytes) {
+    const int version = bytes.empty() ? 0 : bytes[0] >> 4;
+    if (version == 4 && bytes.size() >= sizeof(iphdr) && be16(bytes, 2) == bytes.size()) {
+        return 4;
+    }
+    const bool whole = version == 6 && bytes.size() >= sizeof(ip6_hdr) &&
+                       be16(bytes, 4) + sizeof(ip6_hdr) == bytes.size();
+    return whole ? 6 : 0;
+}
+
+// What a tunnel's own header says: the inner packet and its family; 0 where the header is wrong.
+struct Announced {
+    int family = 0;
+    Bytes inner;
+};
+
+Announced in_ipv4(Bytes bytes) {
+    return {4, bytes};
+}
+
+Announced in_ipv6(Bytes bytes) {
+    return {6, bytes};
+}
+
+Announced in_gre(Bytes bytes) {
+    if (bytes.size() < 4 || be16(bytes, 0) != 0) {
+        return {};
+    }
+    const size_t type = be16(bytes, 2);
+    return {type == 0x0800 ? 4 : type == 0x86dd ? 6 : 0, bytes.subspan(4)};
+}
+
+Announced in_gue(Bytes bytes) {
+    if (bytes.size() < 4 || bytes[0] != 0 || be16(bytes, 2) != 0) {
+        return {};
+    }
+    const int protocol = bytes[1];
+    return {protocol == IPPROTO_IPIP ? 4 : protocol == IPPROTO_IPV6 ? 6 : 0, bytes.subspan(4)};
+}
+
+Announced in_fou(Bytes bytes) {
+    return {family_of(bytes), bytes};
+}
+
+struct Kind {
+    const char* name;  // before "4in4" and the like
+    int protocol;      // of the outer IP header
+    uint16_t port;     // of UDP
+    Announced (*announced)(Bytes);
+};
+
+constexpr std::array<Kind, 5> kKinds{{{"", IPPROTO_IPIP, 0, in_ipv4},
+                                      {"", IPPROTO_IPV6, 0, in_ipv6},
+                                      {"gre", IPPROTO_GRE, 0, in_gre},
+                                      {"gue", IPPROTO_UDP, 6080, in_gue},
+                                      {"fou", IPPROTO_UDP, 8285, in_fou}}};
+
+Fd open_socket(const Kind& kind, int family) {
+    const bool udp = kind.protocol == IPPROTO_UDP;
+    const std::string what = "socket for IP protocol " + std::to_string(kind.protocol);
+    Fd opened(
+        socket(family, (udp ? SOCK_DGRAM : SOCK_RAW) | SOCK_CLOEXEC | SOCK_NONBLOCK, kind.protocol),
+        what);
+    const int receive_buffer = 16 << 20, on = 1;
+    setsockopt(opened.get(), SOL_SOCKET, SO_RCVBUFFORCE, &receive_buffer, sizeof(receive_buffer));
+    if (!udp) {
+        return opened;
+    }
+    sockaddr_storage address{};
+    address.ss_family = static_cast<sa_family_t>(family);
+    if (family == AF_INET6) {
+        setsockopt(opened.get(), IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
+        reinterpret_cast<sockaddr_in6&>(address).sin6_port = htons(kind.port);
+    } else {
+        reinterpret_cast<sockaddr_in&>(address).sin_port = htons(kind.port);
+    }
+    if (bind(opened.get(), reinterpret_cast<sockaddr*>(&address), sizeof(address)) < 0) {
+        fail("binding UDP port " + std::to_string(kind.port));
+    }
+    return opened;
+}
+
+// One kind of tunnel with one family outside: its socket and its counters.
+class Tunnel {
+  public:
+    Tunnel(const Kind& kind, int outer_family)
+        : kind_(kind),
+          outer_ipv4_(outer_family == AF_INET),
+          socket_(open_socket(kind, outer_family)) {}
+
     int fd() const { return socket_.get(); }
-    const char* name() const { return name_; }
-    uint64_t packets() const { return packets_; }
     uint64_t bad() const { return bad_; }
 
     // Moves what waits in the socket to `tun`.
-    void pump(int tun) {
-        const int count = recvmmsg(fd(), messages_.data(), kBatch, MSG_DONTWAIT, nullptr);
-        for (int i = 0; i < count; ++i) {
-            const auto inner = unpack({(*buffers_)[static_cast<size_t>(i)].data(),
-                                       messages_[static_cast<size_t>(i)].msg_len});
-            if (inner.empty() || write(tun, inner.data(), inner.size()) < 0) {
+    void pump(Batch& batch, int tun) {
+        const int count = recvmmsg(fd(), batch.messages.data(), kBatch, MSG_DONTWAIT, nullptr);
+        for (size_t i = 0; static_cast<int>(i) < count; ++i) {
+            const auto [family, inner] =
+                unpack({batch.packets[i].data(), batch.messages[i].msg_len});
+            if (family == 0 || write(tun, inner.data(), inner.size()) < 0) {
                 ++bad_;
             } else {
-                ++packets_;
+                ++(family == 4 ? ipv4_packets_ : ipv6_packets_);
+            }
+        }
+    }
+
+    void print() const {
+        for (const auto& [family, count] : {std::pair{4, ipv4_packets_}, {6, ipv6_packets_}}) {
+            if (count != 0) {
+                std::printf("%s%din%d %llu ", kind_.name, family, outer_ipv4_ ? 4 : 6,
+                            static_cast<unsigned long long>(count));
             }
         }
     }
 
   private:
-    // The inner packet, or nothing for one that does not hold together. A raw IPv4 socket hands
-    // over the outer header too, a raw IPv6 socket (RFC 3542 section 3) does not.
-    std::span<const uint8_t> unpack(std::span<const uint8_t> packet) const {
-        if (outer_ipv4_) {
-            if (packet.size() < sizeof(iphdr)) {
-                return {};
-            }
-            const size_t header = (packet[0] & 0x0fu) * 4u;
-            if (packet[0] >> 4 != 4 || header < sizeof(iphdr) || packet.size() < header) {
+    // A raw IPv4 socket hands over the outer header too, a raw IPv6 socket (RFC 3542 section 3) and
+    // a UDP socket do not.
+    Announced unpack(Bytes packet) const {
+        if (outer_ipv4_ && kind_.protocol != IPPROTO_UDP) {
+            const size_t header = packet.empty() ? 0 : (packet[0] & 0x0fu) * 4u;
+            if (header < sizeof(iphdr) || packet.size() < header) {
                 return {};
             }
             packet = packet.subspan(header);
         }
-        return packet.size() == inner_length(packet) ? packet : std::span<const uint8_t>{};
+        const Announced announced = kind_.announced(packet);
+        return family_of(announced.inner) == announced.family ? announced : Announced{};
     }
 
-    size_t inner_length(std::span<const uint8_t> inner) const {
-        const auto be16 = [&](size_t at) { return (size_t{inner[at]} << 8) | inner[at + 1]; };
-        if (inner_ipv4_) {
-            return inner.size() >= sizeof(iphdr) && inner[0] >> 4 == 4 ? be16(2) : 0;
-        }
-        return inner.size() >= sizeof(ip6_hdr) && inner[0] >> 4 == 6 ? sizeof(ip6_hdr) + be16(4)
-                                                                     : 0;
-    }
-
-    const char* name_;
-    bool outer_ipv4_, inner_ipv4_;
+    Kind kind_;
+    bool outer_ipv4_;
     Fd socket_;
-    std::unique_ptr<std::array<std::array<uint8_t, kMaxPacket>, kBatch>> buffers_;
-    std::array<iovec, kBatch> vectors_{};
-    std::array<mmsghdr, kBatch> messages_{};
-    uint64_t packets_ = 0, bad_ = 0;
+    uint64_t ipv4_packets_ = 0, ipv6_packets_ = 0, bad_ = 0;
 };
 
 void print_counters(std::span<const Tunnel> tunnels) {
     uint64_t bad = 0;
     for (const auto& tunnel : tunnels) {
-        std::printf("%s %llu ", tunnel.name(), static_cast<unsigned long long>(tunnel.packets()));
+        tunnel.print();
         bad += tunnel.bad();
     }
     std::printf("bad %llu\n", static_cast<unsigned long long>(bad));
@@ -189,15 +282,15 @@ Fd open_signals() {
 void run(const char* tun_name) {
     const Fd signals = open_signals();
     const Fd tun = open_tun(tun_name);
-    std::array<Tunnel, 4> tunnels{{{"4in4", AF_INET, IPPROTO_IPIP},
-                                   {"6in4", AF_INET, IPPROTO_IPV6},
-                                   {"4in6", AF_INET6, IPPROTO_IPIP},
-                                   {"6in6", AF_INET6, IPPROTO_IPV6}}};
-    std::array<pollfd, 5> polled{};
-    for (size_t i = 0; i < tunnels.size(); ++i) {
-        polled[i] = {tunnels[i].fd(), POLLIN, 0};
+    std::vector<Tunnel> tunnels;
+    std::vector<pollfd> polled{{signals.get(), POLLIN, 0}};
+    for (const Kind& kind : kKinds) {
+        for (const int family : {AF_INET, AF_INET6}) {
+            tunnels.emplace_back(kind, family);
+            polled.push_back({tunnels.back().fd(), POLLIN, 0});
+        }
     }
-    polled.back() = {signals.get(), POLLIN, 0};
+    const auto batch = std::make_unique<Batch>();
     std::puts("ready");
     std::fflush(stdout);
     for (;;) {
@@ -205,8 +298,8 @@ void run(const char* tun_name) {
             fail("poll");
         }
         for (size_t i = 0; i < tunnels.size(); ++i) {
-            if (polled[i].revents != 0) {
-                tunnels[i].pump(tun.get());
+            if (polled[i + 1].revents != 0) {
+                tunnels[i].pump(*batch, tun.get());
             }
         }
         signalfd_siginfo signal;

@@ -1,8 +1,10 @@
 """What answers on the backends, and what unpacks their tunnels."""
 
+import json
 import os
 import signal
 import sys
+from collections import Counter
 from pathlib import Path
 
 from netlab import wait_for
@@ -59,7 +61,7 @@ def nginx(namespace, name, ports=(80, 8080), requests=1000000):
 
 
 def decap(namespace):
-    """Unpacks IP in IP (4in4, 6in4, 4in6, 6in6) for `namespace` through a TUN device."""
+    """Unpacks ipip, gre, gue and fou for `namespace` through a TUN device."""
     process = namespace.start([BUILD / "test/support/decap"], log=f"decap-{namespace.short}.log")
 
     def ready():
@@ -72,12 +74,23 @@ def decap(namespace):
 
 
 def decap_counters(process):
-    """{"4in4": packets, "6in4": …, "4in6": …, "6in6": …, "bad": packets}"""
+    """{"4in4": packets, "6in4": …, "gre4in6": …, "bad": packets}, as a Counter: what there was none of is left out."""
     before = process.output().count("\n")
     process.signal(signal.SIGUSR1)
     wait_for(lambda: process.output().count("\n") > before, 5, "decap's counters")
     words = process.output().splitlines()[-1].split()
-    return dict(zip(words[::2], map(int, words[1::2])))
+    return Counter(dict(zip(words[::2], map(int, words[1::2]))))
+
+
+def vxlan(namespace, device, address, mac, vni=1, port=8472):
+    """The kernel's VXLAN interface for what the load balancer sends to `address` and, inside, to `mac`."""
+    namespace.ip(f"link add {device} address {mac} type vxlan id {vni} dstport {port} local {address} nolearning",
+                 f"link set {device} up")
+
+
+def received(namespace, device):
+    """Packets that came by this interface."""
+    return json.loads(namespace.run(["ip", "-j", "-s", "link", "show", device]).stdout)[0]["stats64"]["rx"]["packets"]
 
 
 UDP_ECHO = """

@@ -10,7 +10,7 @@ The router sends 10.1.0.0/16 and 2001:db8:1::/48, where the VIPs are, to the loa
 
     nat       web answers from 10.0.0.11: a rule of its own sends that through the load balancer, which restores the VIP
     fnat      web answers to the load balancer's own address
-    dr, ipip  web has the VIP on lo and answers from it, straight through the router; it does not answer ARP for it
+    others    web has the VIP on lo and answers from it, straight through the router; it does not answer ARP for it
 """
 
 from servers import nginx
@@ -70,9 +70,9 @@ class Site:
             web.addresses("lo", *(f"{vip}/{128 if ':' in vip else 32}" for vip in vips_on_lo))
         web.sysctl({f"net.ipv4.conf.{scope}.{key}": value for scope in ("all", "eth0")
                     for key, value in (("arp_ignore", 1), ("arp_announce", 2))})
-        # advmss: what comes through a tunnel is up to 40 bytes longer.
-        web.ip(f"route add default via {ROUTER4} advmss 1400",
-               f"route add default via {ROUTER6} advmss 1380",
+        # advmss: what comes through a tunnel is up to 70 bytes longer (VXLAN over IPv6).
+        web.ip(f"route add default via {ROUTER4} advmss 1390",
+               f"route add default via {ROUTER6} advmss 1370",
                f"rule add from {web4(number)} lookup 100",
                "route add 10.0.0.0/24 dev eth0 table 100",
                f"route add default via {LB4} table 100")

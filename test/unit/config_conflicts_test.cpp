@@ -115,6 +115,12 @@ const std::vector<Mistake> kServices = {
      service("mode = \"dr\"\nports = [80]\n[[service.backend]]\naddress = \"10.0.0.9\"\n"
              "port = 8080 #!"),
      "service.web.backend.port", "mode dr cannot translate", "set port = 0, or use mode nat"},
+    {"vxlan_mac", service("mode = \"vxlan\"\n[[service.backend]] #!\naddress = \"10.9.0.9\"\n"),
+     "service.web.backend.mac", "has no unicast mac", "the backend's VXLAN interface"},
+    {"vxlan_multicast_mac",
+     service("mode = \"vxlan\"\n[[service.backend]]\naddress = \"10.9.0.9\"\n"
+             "mac = \"01:00:5e:00:00:01\" #!\n"),
+     "service.web.backend.mac", "has no unicast mac", "the backend's VXLAN interface"},
     {"ipip_port",
      service("mode = \"ipip\"\nports = [80]\n[[service.backend]]\naddress = \"10.9.0.9\"\n"
              "port = 8080 #!"),
@@ -200,6 +206,8 @@ TEST(ConfigConflicts, ValidateServices) {
     backend.weight = 70000;
     services.front().backends = {backend, backend};
     services.front().backends[1].weight = 1;
+    backend.weight = 1;
+    services.back().backends = {backend};
 
     std::vector<std::string> found;
     for (const ConfigError& error : validate_services(services, base->ports)) {
@@ -208,12 +216,13 @@ TEST(ConfigConflicts, ValidateServices) {
         found.push_back(error.to_string());
     }
     const std::vector<std::string> expected = {
-        "service.mode: mode 'vxlan' is not in version 0.1; use nat, fnat, dr or ipip",
         "service.web.backend.weight: weight is 70000; give a whole number from 0 to 65535",
         "service.web.backend.address: backend 10.0.0.9 is there twice; keep one of the two",
         "service.name: name is \"a b\"; give 1 to 64 letters, digits, '_', '.' or '-'",
         "service.vip: vip 224.0.0.1 is a multicast address; give a unicast address or prefix",
         "service.ports: ports holds 0; give ports from 1 to 65535; ports = [] is every port",
+        "service.backend.mac: backend 10.0.0.9 has no unicast mac, and mode vxlan needs one; give "
+        "the MAC address of the backend's VXLAN interface",
     };
     EXPECT_EQ(found, expected);
 }

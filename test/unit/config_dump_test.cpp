@@ -8,6 +8,7 @@
 
 #include "config/config.hpp"
 #include "config_example.hpp"
+#include "lb/outer_header.hpp"
 
 namespace dlb {
 namespace {
@@ -129,7 +130,10 @@ class RandomConfig {
         for (unsigned port = 1 + below(65535), i = below(4); i > 0; --i) {
             service.ports.push_back(static_cast<uint16_t>(1 + (port + i) % 65535));
         }
-        service.mode = static_cast<Mode>(below(4));
+        service.mode = static_cast<Mode>(below(kModes));
+        service.vni = below(1 << 24);
+        service.tunnel_port =
+            coin() ? static_cast<uint16_t>(1 + below(65535)) : default_tunnel_port(service.mode);
         service.snat.assign(below(2), IpAddress::v4(10, 0, 0, 200));
         service.tunnel_source.assign(below(2), IpAddress::v4(10, 0, 0, 201));
         if (coin()) {
@@ -145,6 +149,9 @@ class RandomConfig {
             const bool translates = service.mode == Mode::Nat || service.mode == Mode::Fnat;
             backend.port = translates ? static_cast<uint16_t>(below(65536)) : 0;
             backend.weight = below(65536);
+            if (service.mode == Mode::Vxlan) {
+                backend.mac.bytes = {2, 0, 0, 0, 0, byte()};
+            }
             service.backends.push_back(backend);
         }
         return service;

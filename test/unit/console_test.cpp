@@ -173,7 +173,7 @@ TEST_F(ConsoleTest, UnknownCommandsGetASuggestion) {
 TEST_F(ConsoleTest, MissingArgumentsAreNamed) {
     EXPECT_EQ(error_of("add backend web", 2),
               "\"add backend web\" is not complete: give ADDRESS next "
-              "(add backend SERVICE ADDRESS [port P] [weight W])");
+              "(add backend SERVICE ADDRESS [port P] [weight W] [mac MAC])");
     EXPECT_THAT(error_of("add backend web 10.0.0.1 port", 2), HasSubstr("give P next"));
     EXPECT_THAT(error_of("set backend web 10.0.0.1 port 80", 2), HasSubstr("give weight next"));
     EXPECT_THAT(error_of("add service web port 80", 2), HasSubstr("give vip next"));
@@ -243,7 +243,7 @@ TEST_F(ConsoleTest, HelpNarrowsDown) {
     EXPECT_THAT(show, HasSubstr("show backends [SERVICE]"));
     EXPECT_THAT(show, Not(HasSubstr("add backend")));
     const std::string detail = run("help add backend").text;
-    EXPECT_THAT(detail, StartsWith("add backend SERVICE ADDRESS [port P] [weight W]\n"));
+    EXPECT_THAT(detail, StartsWith("add backend SERVICE ADDRESS [port P] [weight W] [mac MAC]\n"));
     EXPECT_THAT(detail, HasSubstr("an IPv4 or IPv6 address"));
     EXPECT_THAT(detail, HasSubstr("The weight is 1 unless given."));
     error_of("help frobnicate", 2);
@@ -277,7 +277,7 @@ TEST_F(ConsoleTest, CompletesNamesAndAddresses) {
     EXPECT_THAT(candidates("del backend dns "), ElementsAre("172.16.21.9"));
     EXPECT_THAT(candidates("add backend dns "), IsEmpty());
     EXPECT_THAT(candidates("add service x vip 10.1.1.1 mode "),
-                ElementsAre("dr", "fnat", "ipip", "nat"));
+                ElementsAre("dr", "fnat", "fou", "gre", "gue", "ipip", "nat", "vxlan"));
 }
 
 TEST_F(ConsoleTest, CompletionTellsWhatIsExpected) {

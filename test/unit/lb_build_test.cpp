@@ -111,7 +111,8 @@ TEST(Build, EachIdInATableResolves) {
 
 // Translation and direct modes cannot change a packet's family; tunnels take any.
 TEST(Build, SchedulesWithinTheClientsFamilyButForTunnels) {
-    for (const Mode mode : {Mode::Nat, Mode::Fnat, Mode::Dr, Mode::Ipip}) {
+    for (const Mode mode : {Mode::Nat, Mode::Fnat, Mode::Dr, Mode::Ipip, Mode::Gre, Mode::Gue,
+                            Mode::Fou, Mode::Vxlan}) {
         const LbModel model =
             model_of({service({"a",
                                {"10.1.1.1", "2001:db8:1::1"},
@@ -120,7 +121,7 @@ TEST(Build, SchedulesWithinTheClientsFamilyButForTunnels) {
                                mode})});
         const auto snapshot = build(model, nullptr);
         const auto& tables = snapshot->maglev[0];
-        if (mode == Mode::Ipip) {
+        if (is_tunnel(mode)) {
             EXPECT_EQ(tables[0], tables[1]);
             EXPECT_EQ(tables[0]->members().size(), 3U);
         } else {
@@ -132,7 +133,7 @@ TEST(Build, SchedulesWithinTheClientsFamilyButForTunnels) {
                 const BackendEntry* found =
                     schedule(*snapshot, snapshot->services[0], client, hash * 0x9e3779b97f4a7c15);
                 ASSERT_NE(found, nullptr);
-                ASSERT_TRUE(mode == Mode::Ipip || found->family == client) << to_string(mode);
+                ASSERT_TRUE(is_tunnel(mode) || found->family == client) << to_string(mode);
             }
         }
         const auto again = build(model, snapshot.get());
@@ -226,7 +227,7 @@ TEST(Build, TunnelsHaveOuterHeaders) {
         const BackendEntry& entry = *snapshot->find_backend(b.id);
         const bool v4 = b.config.address.is_v4();
         const auto expected =
-            make_outer_header(ip(v4 ? "10.0.0.9" : "2001:db8::106"), b.config.address, 0);
+            make_outer_header(ip(v4 ? "10.0.0.9" : "2001:db8::106"), b.config.address);
         EXPECT_EQ(entry.family, b.config.address.family());
         EXPECT_EQ(entry.outer.bytes, expected.bytes);
         EXPECT_EQ(entry.outer.length, v4 ? 20 : 40);

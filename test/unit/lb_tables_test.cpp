@@ -149,21 +149,25 @@ test::Bytes expected_outer(const std::string& source, const std::string& destina
 TEST(OuterHeader, IsAWholeHeader) {
     const struct {
         const char *source, *destination;
+        Mode mode;
         uint8_t protocol;
+        size_t behind;  // bytes after the IP header
     } cases[] = {
-        {"10.0.0.106", "172.16.0.1", 0},
-        {"10.0.0.106", "172.16.0.1", 4},
-        {"255.255.255.255", "255.255.255.255", 47},
-        {"0.0.0.0", "0.0.0.1", 17},
-        {"2001:db8::106", "2001:db8:16::1", 0},
-        {"2001:db8::106", "fe80::1", 41},
+        {"10.0.0.106", "172.16.0.1", Mode::Ipip, 0, 0},
+        {"255.255.255.255", "255.255.255.255", Mode::Gre, 47, 4},
+        {"0.0.0.0", "0.0.0.1", Mode::Fou, 17, 8},
+        {"10.0.0.106", "172.16.0.1", Mode::Vxlan, 17, 30},
+        {"2001:db8::106", "2001:db8:16::1", Mode::Ipip, 0, 0},
+        {"2001:db8::106", "fe80::1", Mode::Gue, 17, 12},
     };
     for (const auto& c : cases) {
-        const OuterHeader outer = make_outer_header(ip(c.source), ip(c.destination), c.protocol);
-        const auto expected = expected_outer(c.source, c.destination, c.protocol);
-        ASSERT_EQ(outer.length, expected.size());
+        const OuterHeader outer = make_outer_header(ip(c.source), ip(c.destination), {c.mode});
+        auto expected = expected_outer(c.source, c.destination, c.protocol);
+        ASSERT_EQ(outer.ip_length, expected.size());
+        ASSERT_EQ(outer.length, expected.size() + c.behind);
         EXPECT_EQ(outer.family, ip(c.source).family());
-        EXPECT_EQ(test::Bytes(outer.bytes.begin(), outer.bytes.begin() + outer.length), expected);
+        EXPECT_EQ(test::Bytes(outer.bytes.begin(), outer.bytes.begin() + outer.ip_length),
+                  expected);
     }
 }
 

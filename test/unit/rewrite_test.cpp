@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "rewrite/l3.hpp"
+#include "rewrite/tunnel.hpp"
 #include "support/model_helpers.hpp"
 #include "support/stack_mbuf.hpp"
 
@@ -191,10 +192,10 @@ TEST(TrimToIp, TakesOffEthernetAndPadding) {
     }
 }
 
-struct Tunnel {
+struct TunnelEnds {
     Ends outer, inner;
 };
-constexpr Tunnel kTunnels[] = {
+constexpr TunnelEnds kTunnels[] = {
     {{"10.0.0.106", "172.16.0.1"}, kBefore4},
     {{"10.0.0.106", "172.16.0.1"}, kBefore6},
     {{"2001:db8::106", "2001:db8:16::1"}, kBefore4},
@@ -202,7 +203,7 @@ constexpr Tunnel kTunnels[] = {
 };
 
 TEST(Encapsulate, EachPairOfFamilies) {
-    for (const Tunnel& tunnel : kTunnels) {
+    for (const TunnelEnds& tunnel : kTunnels) {
         for (unsigned tos = 0; tos < 256; ++tos) {  // all of DSCP and ECN
             for (const bool df : {false, true}) {
                 auto inner = PacketBuilder()
@@ -227,45 +228,48 @@ TEST(Encapsulate, EachPairOfFamilies) {
                 }
                 StackMbuf mbuf(inner.build_ip());
                 const OuterHeader header =
-                    make_outer_header(ip(tunnel.outer.source), ip(tunnel.outer.destination), 0);
-                ASSERT_TRUE(encapsulate(mbuf.get(), inner.is_v4() ? Family::V4 : Family::V6, header,
-                                        0xbeef));
+                    make_outer_header(ip(tunnel.outer.source), ip(tunnel.outer.destination));
+                ASSERT_TRUE(encapsulate(mbuf.get(), meta_of(inner.build()), header, {0xbeef, 0}));
                 ASSERT_EQ(mbuf.bytes(), outer.build_ip());
             }
         }
     }
 }
 
-// The outer checksum for each identification, and so for each sum; and for a protocol set before.
+// The outer checksum for each identification, and so for each sum.
 TEST(Encapsulate, OuterChecksum) {
-    const Bytes inner =
-        PacketBuilder().ipv4(kBefore4.source, kBefore4.destination).udp(1, 2).build_ip();
+    const auto inner = PacketBuilder().ipv4(kBefore4.source, kBefore4.destination).udp(1, 2);
+    const Bytes packet = inner.build_ip();
+    Bytes behind_gre = {0, 0, 8, 0};
+    behind_gre.insert(behind_gre.end(), packet.begin(), packet.end());
+    const PacketMeta meta = meta_of(inner.build());
     for (unsigned id = 0; id < 65536; ++id) {
-        const uint8_t protocol = id % 2 == 0 ? 0 : 47;
-        const OuterHeader header = make_outer_header(ip("10.0.0.106"), ip("172.16.0.1"), protocol);
-        StackMbuf mbuf(inner);
-        ASSERT_TRUE(encapsulate(mbuf.get(), Family::V4, header, static_cast<uint16_t>(id)));
+        const bool gre = id % 2 != 0;
+        const OuterHeader header =
+            make_outer_header(ip("10.0.0.106"), ip("172.16.0.1"), {gre ? Mode::Gre : Mode::Ipip});
+        StackMbuf mbuf(packet);
+        ASSERT_TRUE(encapsulate(mbuf.get(), meta, header, {static_cast<uint16_t>(id), 0}));
         ASSERT_EQ(mbuf.bytes(), PacketBuilder()
                                     .ipv4("10.0.0.106", "172.16.0.1")
-                                    .protocol(protocol == 0 ? 4 : 47)
+                                    .protocol(gre ? 47 : 4)
                                     .identification(static_cast<uint16_t>(id))
-                                    .payload(inner)
+                                    .payload(gre ? behind_gre : packet)
                                     .build_ip());
     }
 }
 
 TEST(Encapsulate, WithoutHeadroomLeavesThePacket) {
-    for (const Tunnel& tunnel : kTunnels) {
+    for (const TunnelEnds& tunnel : kTunnels) {
         const auto inner =
             PacketBuilder().ipv4(tunnel.inner.source, tunnel.inner.destination).udp(1, 2);
         const OuterHeader header =
-            make_outer_header(ip(tunnel.outer.source), ip(tunnel.outer.destination), 0);
-        const Family family = inner.is_v4() ? Family::V4 : Family::V6;
+            make_outer_header(ip(tunnel.outer.source), ip(tunnel.outer.destination));
+        const PacketMeta meta = meta_of(inner.build());
         StackMbuf tight(inner.build_ip(), header.length - 1U);
-        EXPECT_FALSE(encapsulate(tight.get(), family, header, 1));
+        EXPECT_FALSE(encapsulate(tight.get(), meta, header, {1, 0}));
         EXPECT_EQ(tight.bytes(), inner.build_ip());
         StackMbuf just(inner.build_ip(), header.length);
-        EXPECT_TRUE(encapsulate(just.get(), family, header, 1));
+        EXPECT_TRUE(encapsulate(just.get(), meta, header, {1, 0}));
     }
 }
 

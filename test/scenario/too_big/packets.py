@@ -3,30 +3,14 @@
 RFC 1191 section 4, RFC 4443 section 3.2. Without DF an IPv4 packet is dropped; nothing is fragmented.
 """
 
-from frames import FAMILIES, ICMP, V4, Ether, Raw, ip_of, mac_of, routed, stack, tcp
-from scapy.layers.inet6 import ICMPv6PacketTooBig
+from frames import FAMILIES, V4, Ether, ip_of, mac_of, routed, stack, tcp
+from mtu import MTU, error, sized
 
-MTU = 1500
 OVERHEAD = {1: 0, 2: 0, 3: 0, 4: 20, 5: 40}  # by VIP
 
 
 def request(family, vip, length, **fields):
-    """An IP packet of `length` bytes."""
-    headers = (20 if family is V4 else 40) + 20
-    return family.request(tcp(40000, 80, "A", b"x" * (length - headers)), vip=vip, **fields)
-
-
-def error(family, frame, mtu):
-    """RFC 1812 section 4.3.2.3 and RFC 4443 section 3.2 say how much is quoted; the hop limit may be a hop less already."""
-    passed = bytes(ip_of(routed(frame)))
-    if family is V4:
-        icmp = stack(ICMP(type=3, code=4, nexthopmtu=mtu), Raw(passed[:576 - 28]))
-        ip = V4.ip(V4.vip(), V4.client(), id=0, flags="DF")
-    else:
-        icmp = stack(ICMPv6PacketTooBig(mtu=mtu), Raw(passed[:1280 - 48]))
-        ip = family.ip(family.vip(), family.client())
-    ip.src = ip_of(frame).dst
-    return stack(Ether(dst=mac_of(family.client())), ip, icmp)
+    return sized(family, length, tcp(40000, 80, "A"), vip=vip, **fields)
 
 
 def packets(s):

@@ -1,0 +1,141 @@
+#include "rewrite/tunnel.hpp"
+
+#include <cstring>
+
+#include <rte_ether.h>
+#include <rte_ip.h>
+#include <rte_tcp.h>
+#include <rte_udp.h>
+
+#include "net/byte_order.hpp"
+#include "net/checksum.hpp"
+
+namespace dlb {
+
+namespace {
+
+constexpr uint16_t kDontFragment = Be16(0x4000).raw();
+
+struct Inner {
+    Family family;
+    uint8_t traffic_class;
+    bool dont_fragment;
+};
+
+Inner read_inner(const uint8_t* packet, Family family) {
+    if (family == Family::V4) {
+        const auto* ip = reinterpret_cast<const rte_ipv4_hdr*>(packet);
+        return {family, ip->type_of_service, (ip->fragment_offset & kDontFragment) != 0};
+    }
+    const auto* ip = reinterpret_cast<const rte_ipv6_hdr*>(packet);
+    return {family, static_cast<uint8_t>(Be32::from_raw(ip->vtc_flow).host() >> 20), true};
+}
+
+// The sum of the inner packet. A transport checksum makes its segment and pseudo header add up to
+// all ones, so the segment is as good as the pseudo header inverted and need not be read ("local
+// checksum offload" in Linux). Where the checksum is wrong the outer one comes out wrong too:
+// damage stays visible.
+uint64_t sum_inner(const uint8_t* packet, size_t length, const PacketMeta& meta) {
+    const size_t l4 = meta.l4_offset - meta.l3_offset;
+    const size_t segment = length - l4;
+    bool covered = false;
+    if (meta.has_ports && meta.protocol == kProtocolTcp) {
+        covered = true;
+    } else if (meta.has_ports) {
+        const auto* udp = reinterpret_cast<const rte_udp_hdr*>(packet + l4);
+        covered = udp->dgram_cksum != 0 && Be16::from_raw(udp->dgram_len).host() == segment;
+    }
+    if (!covered) {
+        return sum_bytes(packet, length);
+    }
+    const bool v4 = meta.family == Family::V4;
+    const uint64_t pseudo = sum_bytes(packet + (v4 ? 12 : 8), v4 ? 8 : 32) +
+                            Be16(meta.protocol).raw() + Be16(static_cast<uint16_t>(segment)).raw();
+    return sum_bytes(packet, l4) + static_cast<uint16_t>(~fold_checksum(pseudo));
+}
+
+// Writes the inner packet's type; gives back by how much the IP header changed.
+void fill_type(uint8_t* header, const OuterHeader& outer, Family inner) {
+    const bool v4 = inner == Family::V4;
+    if (outer.type_field == OuterHeader::TypeField::IpProtocol) {
+        // RFC 2003: 4; RFC 2473, 4213: 41.
+        header[outer.type_offset] = v4 ? IPPROTO_IPIP : IPPROTO_IPV6;
+    } else if (outer.type_field == OuterHeader::TypeField::EtherType) {
+        const uint16_t type = Be16(v4 ? RTE_ETHER_TYPE_IPV4 : RTE_ETHER_TYPE_IPV6).raw();
+        std::memcpy(header + outer.type_offset, &type, sizeof type);
+    }
+}
+
+uint16_t word_at(const uint8_t* header, size_t offset) {
+    uint16_t word;
+    std::memcpy(&word, header + offset, sizeof word);
+    return word;
+}
+
+// The template's checksum is for its own bytes, so the difference is that of the words that change.
+void finish_ipv4(uint8_t* header, const OuterHeader& outer, const Inner& inner, uint16_t length,
+                 uint16_t identification) {
+    auto* ip = reinterpret_cast<rte_ipv4_hdr*>(header);
+    ip->type_of_service = inner.traffic_class;
+    ip->total_length = Be16(length).raw();
+    if (inner.dont_fragment) {
+        ip->fragment_offset =
+            kDontFragment;  // RFC 6864 §4.1: the identification means nothing then
+    } else {
+        ip->packet_id = Be16(identification).raw();
+    }
+    ChecksumDelta delta;
+    for (const size_t offset : {0, 2, 4, 6, 8}) {
+        delta.replace16(word_at(outer.bytes.data(), offset), word_at(header, offset));
+    }
+    ip->hdr_checksum = delta.apply(ip->hdr_checksum);
+}
+
+void finish_ipv6(uint8_t* header, const Inner& inner, uint16_t payload) {
+    auto* ip = reinterpret_cast<rte_ipv6_hdr*>(header);
+    ip->vtc_flow = Be32(0x60000000U | uint32_t{inner.traffic_class} << 20).raw();
+    ip->payload_len = Be16(payload).raw();
+}
+
+void finish_udp(uint8_t* header, const OuterHeader& outer, uint16_t length, uint64_t inner_sum,
+                uint64_t flow_hash) {
+    auto* udp = reinterpret_cast<rte_udp_hdr*>(header + outer.ip_length);
+    udp->src_port = Be16(tunnel_source_port(flow_hash)).raw();
+    udp->dgram_len = Be16(length).raw();
+    if (outer.family == Family::V4) {
+        return;
+    }
+    const uint64_t sum = sum_bytes(header + 8, 32) + udp->dgram_len + Be16(kProtocolUdp).raw() +
+                         sum_bytes(udp, outer.length - size_t{outer.ip_length}) + inner_sum;
+    const auto value = static_cast<uint16_t>(~fold_checksum(sum));
+    udp->dgram_cksum = value == 0 ? 0xffff : value;
+}
+
+}  // namespace
+
+bool encapsulate(rte_mbuf* mbuf, const PacketMeta& meta, const OuterHeader& outer,
+                 const TunnelPacket& packet) {
+    const auto* inner_packet = rte_pktmbuf_mtod(mbuf, const uint8_t*);
+    const uint32_t length = rte_pktmbuf_pkt_len(mbuf);
+    const Inner inner = read_inner(inner_packet, meta.family);
+    auto* header = reinterpret_cast<uint8_t*>(rte_pktmbuf_prepend(mbuf, outer.length));
+    if (header == nullptr) {
+        return false;
+    }
+    std::memcpy(header, outer.bytes.data(), outer.length);
+    fill_type(header, outer, inner.family);
+    const auto total = static_cast<uint16_t>(length + outer.length);
+    if (outer.family == Family::V4) {
+        finish_ipv4(header, outer, inner, total, packet.identification);
+    } else {
+        finish_ipv6(header, inner, static_cast<uint16_t>(total - outer.ip_length));
+    }
+    if (outer.udp) {
+        const uint64_t sum = outer.family == Family::V6 ? sum_inner(inner_packet, length, meta) : 0;
+        finish_udp(header, outer, static_cast<uint16_t>(total - outer.ip_length), sum,
+                   packet.flow_hash);
+    }
+    return true;
+}
+
+}  // namespace dlb
