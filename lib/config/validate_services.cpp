@@ -43,8 +43,9 @@ bool rewrites_ports(Mode mode) {
 class ServiceCheck {
   public:
     ServiceCheck(const ServiceConfig& service, const Path& path,
-                 const std::vector<PortConfig>& ports, Findings& findings)
-        : service_(service), path_(path), ports_(ports), findings_(findings) {}
+                 const std::vector<ServiceConfig>& services, const std::vector<PortConfig>& ports,
+                 Findings& findings)
+        : service_(service), path_(path), services_(services), ports_(ports), findings_(findings) {}
 
     void run() {
         if (!is_name(service_.name, kServiceNameLength)) {
@@ -185,16 +186,43 @@ class ServiceCheck {
                           fmt::format("backend {} is there twice", show(backend)),
                           "keep one of the two", {where.key("port")});
         }
-        if (std::find(service_.vip.begin(), service_.vip.end(), Prefix::host(backend.address)) !=
-            service_.vip.end()) {
-            findings_.add(where.key("address"),
-                          fmt::format("backend {} is the service's own vip", shown),
-                          "give the server's address", {path_.key("vip")});
-        }
+        backend_is_no_vip(backend, where);
         backend_family(backend, where);
         backend_link(backend, where);
         backend_port(backend, where);
         backend_mac(backend, where);
+    }
+
+    // What is sent there would come back to the load balancer, which also answers ARP for it.
+    void backend_is_no_vip(const BackendConfig& backend, const Path& where) {
+        const std::string shown = backend.address.to_string();
+        for (const ServiceConfig& other : services_) {
+            for (const Prefix& vip : other.vip) {
+                if (!vip.contains(backend.address)) {
+                    continue;
+                }
+                const std::string verb = vip.is_host() ? "is" : "lies in";
+                const std::string which = vip.is_host() ? "" : " " + vip.to_string();
+                findings_.add(
+                    where.key("address"),
+                    &other == &service_
+                        ? fmt::format("backend {} {} the service's own vip{}", shown, verb, which)
+                        : fmt::format("backend {} {} a vip{} of service {}", shown, verb, which,
+                                      named(other.name)),
+                    "give the server's address", {path_.key("vip")});
+                return;
+            }
+        }
+        for (const PortConfig& port : ports_) {
+            for (const InterfaceAddress& own : port.address) {
+                if (own.address == backend.address) {
+                    findings_.add(where.key("address"),
+                                  fmt::format("backend {} is the address of port {}", shown,
+                                              named(port.name)),
+                                  "give the server's address", {any_port("address")});
+                }
+            }
+        }
     }
 
     void backend_family(const BackendConfig& backend, const Path& where) {
@@ -288,6 +316,7 @@ class ServiceCheck {
 
     const ServiceConfig& service_;
     const Path& path_;
+    const std::vector<ServiceConfig>& services_;
     const std::vector<PortConfig>& ports_;
     Findings& findings_;
     std::set<Endpoint> seen_backends_;
@@ -321,7 +350,7 @@ void check_services(const std::vector<ServiceConfig>& services,
                     const std::vector<PortConfig>& ports, Findings& findings) {
     for (size_t i = 0; i < services.size(); ++i) {
         const Path path = service_path(services, i);
-        ServiceCheck(services[i], path, ports, findings).run();
+        ServiceCheck(services[i], path, services, ports, findings).run();
     }
 }
 

@@ -109,6 +109,18 @@ const std::vector<Mistake> kServices = {
     {"tunnel_no_source",
      kPortV4 + kService + "mode = \"ipip\"\n[[service.backend]]\naddress = \"2001:db8::9\" #!\n",
      "service.web.backend.address", "no IPv6 source address", "in tunnel_source, or to a port"},
+    {"backend_in_vip_prefix",
+     service_of("name = \"web\"\nvip = \"10.0.0.8/29\"\n[[service.backend]]\n"
+                "address = \"10.0.0.11\" #!"),
+     "service.web.backend.address", "backend 10.0.0.11 lies in the service's own vip 10.0.0.8/29",
+     "the server's address"},
+    {"backend_is_another_vip",
+     service("[[service.backend]]\naddress = \"10.1.1.9\" #!\n[[service]]\nname = \"api\"\n"
+             "vip = \"10.1.1.9\""),
+     "service.web.backend.address", "backend 10.1.1.9 is a vip of service 'api'",
+     "the server's address"},
+    {"backend_is_own_address", backend("address = \"10.0.0.106\" #!"),
+     "service.web.backend.address", "is the address of port 'up'", "the server's address"},
     {"dr_off_link", service("mode = \"dr\"\n[[service.backend]]\naddress = \"172.16.0.9\" #!"),
      "service.web.backend.address", "in no port's subnet", "on a port's link"},
     {"dr_port",
