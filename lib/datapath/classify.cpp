@@ -63,8 +63,10 @@ void classify_portless(const FamilyTables<F>& tables, const typename F::Address&
     const bool icmp = meta.protocol == (F::kFamily == Family::V4 ? kProtocolIcmp : kProtocolIcmpv6);
     if (meta.fragment) {
         finish(packet, Verdict::Fragment);
-    } else if (!icmp) {
+    } else if (!icmp && tables.find_address(destination) == nullptr) {
         finish(packet, Verdict::NoService);
+    } else if (!icmp) {
+        packet.cls = PacketClass::Punt;
     } else if (F::kFamily == Family::V6 && meta.icmp_type >= kFirstNdp &&
                meta.icmp_type <= kLastNdp) {
         packet.cls = PacketClass::Punt;
@@ -75,6 +77,8 @@ void classify_portless(const FamilyTables<F>& tables, const typename F::Address&
         } else {
             finish(packet, Verdict::BadHeader);
         }
+    } else if (tables.find_address(destination) != nullptr) {
+        packet.cls = PacketClass::Punt;
     } else {
         finish(packet, Verdict::IcmpUnhandled);
     }
@@ -106,11 +110,11 @@ void classify(const LbSnapshot& snapshot, WorkerIdentity self, Packet& packet) {
         }
         return;
     }
-    if (match.vip != nullptr) {
+    const AddressEntry* own = tables.find_address(destination);
+    if (match.vip != nullptr && own == nullptr) {
         finish(packet, Verdict::NoService);
         return;
     }
-    const AddressEntry* own = tables.find_address(destination);
     if (own != nullptr && own->snat_slot >= 0) {
         packet.cls = PacketClass::FnatReply;
         packet.local = own->local;

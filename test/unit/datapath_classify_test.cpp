@@ -109,6 +109,26 @@ TEST(Classify, EveryClassInBothFamilies) {
            __LINE__);
 }
 
+// A VIP that is also the port's own address, or a SNAT source: what its service does not take is
+// not lost.
+TEST(Classify, AVipThatIsAnOwnAddressToo) {
+    const DatapathBench bench({service({"own",
+                                        {"10.0.0.106", "2001:db8::106"},
+                                        {80},
+                                        {"172.16.0.1:80", "[2001:db8:16::1]:80"},
+                                        Mode::Fnat})});
+    for (const bool v4 : {true, false}) {
+        const auto base = [&] { return v4 ? kToOwn.v4() : kToOwn.v6(); };
+        EXPECT_EQ(bench.classified(base().tcp(1000, 80)).cls, PacketClass::Request);
+        EXPECT_EQ(bench.classified(base().icmp(v4 ? 8 : 128)).cls, PacketClass::Echo);
+        EXPECT_EQ(bench.classified(base().icmp(v4 ? 3 : 1)).cls, PacketClass::Punt);
+        EXPECT_EQ(bench.classified(base().protocol(89)).cls, PacketClass::Punt);
+        const Packet reply = bench.classified(base().tcp(80, 2000));
+        EXPECT_EQ(reply.cls, PacketClass::FnatReply);
+        EXPECT_TRUE(reply.local);  // ssh, where no flow claims it
+    }
+}
+
 // Nobody has these addresses, so nobody could be answered (RFC 1812 §5.3.7, RFC 4291 §2.5).
 TEST(Classify, SourcesThatCannotBe) {
     const DatapathBench bench(services());
