@@ -24,6 +24,11 @@ uint32_t reply_hash_of(uint64_t hash) {
     return word == 0 ? 1 : word;
 }
 
+// Whether no reply finds its way back without the flow.
+bool needs_flow(const ServiceEntry& service) {
+    return service.mode == Mode::Fnat || service.stateful_replies;
+}
+
 // Who has to go first when room is needed: the lower the earlier.
 unsigned rank(FlowState state) {
     switch (state) {
@@ -38,6 +43,12 @@ unsigned rank(FlowState state) {
         default:
             return 3;
     }
+}
+
+template <typename F>
+bool goes_before(const FlowEntry<F>& a, const FlowEntry<F>& b) {
+    return rank(a.state) != rank(b.state) ? rank(a.state) < rank(b.state)
+                                          : static_cast<int32_t>(a.expires - b.expires) < 0;
 }
 
 }  // namespace
@@ -142,6 +153,11 @@ FlowEngine::Path<F> FlowEngine::find_path(const DataplaneTables& tables, Packet&
         counters_.flows_rescheduled.add(1);
         return open_flow<F>(tables, packet, now_ms);
     }
+    // It is from a time when its replies could be told without it.
+    if (entry.reply_hash == 0 && needs_flow(service) &&
+        !index_reply<F>(tables, index, *packet.backend)) {
+        return open_flow<F>(tables, packet, now_ms);
+    }
     const FlowState state = next_state(entry.state, packet.meta.tcp_flags, true);
     if (state != entry.state) {
         set_state(entry, state);
@@ -157,15 +173,7 @@ bool FlowEngine::make_room(const DataplaneTables& tables, uint64_t hash, bool re
     FlowTable<F>& flows = table<F>();
     uint32_t victim = FlowTable<F>::kNone;
     flows.for_each_rival(hash, [&](uint32_t index) {
-        const FlowEntry<F>& entry = flows.entry(index);
-        if (victim == FlowTable<F>::kNone) {
-            victim = index;
-            return;
-        }
-        const FlowEntry<F>& best = flows.entry(victim);
-        const auto sooner = static_cast<int32_t>(entry.expires - best.expires) < 0;
-        if (rank(entry.state) < rank(best.state) ||
-            (rank(entry.state) == rank(best.state) && sooner)) {
+        if (victim == FlowTable<F>::kNone || goes_before(flows.entry(index), flows.entry(victim))) {
             victim = index;
         }
     });
@@ -186,7 +194,34 @@ uint32_t FlowEngine::make_entry(const DataplaneTables& tables, const Packet& pac
     if (index == FlowTable<F>::kNone && make_room<F>(tables, packet.hash, required)) {
         index = flows.insert(key, packet.hash);
     }
+    // Full, and nobody in its own buckets could go: the other family may have taken all.
+    if (index == FlowTable<F>::kNone && required && count() >= capacity_) {
+        v4_.count() > v6_.count() ? evict_one<V4>(tables) : evict_one<V6>(tables);
+        index = flows.insert(key, packet.hash);
+    }
     return index;
+}
+
+// Erases the least worthy of the next few flows of the table.
+template <typename F>
+void FlowEngine::evict_one(const DataplaneTables& tables) {
+    constexpr uint32_t kLookedAt = 16;
+    const FlowTable<F>& flows = table<F>();
+    uint32_t victim = FlowTable<F>::kNone;
+    for (uint32_t seen = 0, steps = 0; seen < kLookedAt && steps < flows.used(); ++steps) {
+        eviction_cursor_ = eviction_cursor_ + 1 < flows.used() ? eviction_cursor_ + 1 : 0;
+        const FlowEntry<F>& entry = flows.entry(eviction_cursor_);
+        if (entry.state != FlowState::Free) {
+            ++seen;
+            victim = victim == FlowTable<F>::kNone || goes_before(entry, flows.entry(victim))
+                         ? eviction_cursor_
+                         : victim;
+        }
+    }
+    if (victim != FlowTable<F>::kNone) {
+        close_flow<F>(tables, victim);
+        counters_.flows_evicted.add(1);
+    }
 }
 
 template <typename F>
@@ -206,6 +241,24 @@ bool FlowEngine::take_snat_port(const DataplaneTables& tables, const Packet& pac
     return false;
 }
 
+// Makes replies find the entry. False: it had to go to make room.
+template <typename F>
+bool FlowEngine::index_reply(const DataplaneTables& tables, uint32_t index,
+                             const BackendEntry& backend) {
+    FlowTable<F>& flows = table<F>();
+    const uint32_t hash =
+        reply_hash_of(reply_key<F>(*tables.lb, flows.entry(index), backend).hash());
+    while (!flows.index_reply(index, hash)) {
+        if (!make_room<F>(tables, hash, true)) {
+            break;
+        }
+        if (flows.entry(index).state == FlowState::Free) {  // it was the victim itself
+            return false;
+        }
+    }
+    return true;
+}
+
 template <typename F>
 FlowEngine::Path<F> FlowEngine::open_flow(const DataplaneTables& tables, Packet& packet,
                                           uint32_t now_ms) {
@@ -218,7 +271,7 @@ FlowEngine::Path<F> FlowEngine::open_flow(const DataplaneTables& tables, Packet&
         return path;
     }
     const bool snat = service.mode == Mode::Fnat;
-    const bool required = snat || service.stateful_replies;  // or no reply finds its way back
+    const bool required = needs_flow(service);
     const uint32_t index = make_entry<F>(tables, packet, required);
     if (index == FlowTable<F>::kNone) {
         if (required) {
@@ -240,21 +293,27 @@ FlowEngine::Path<F> FlowEngine::open_flow(const DataplaneTables& tables, Packet&
         path.failure = Verdict::NoSnatPort;
         return path;
     }
-    if (required) {
-        const uint32_t hash = reply_hash_of(reply_key<F>(lb, entry, *packet.backend).hash());
-        while (!table<F>().index_reply(index, hash)) {
-            if (!make_room<F>(tables, hash, true)) {
-                break;
-            }
-            if (table<F>().entry(index).state == FlowState::Free) {  // it was the victim itself
-                path.failure = Verdict::FlowTableFull;
-                return path;
-            }
-        }
+    if (required && !index_reply<F>(tables, index, *packet.backend)) {
+        path.failure = Verdict::FlowTableFull;
+        return path;
     }
     by_table_.of(packet.backend->id).new_flows.add(1);
     by_table_.of_service(service.slot).new_flows.add(1);
     return path_of<F>(tables, entry, false);
+}
+
+template <typename F>
+uint32_t FlowEngine::find_reply(const LbSnapshot& snapshot, const Packet& packet) const {
+    return table<F>().find_reply(reply_hash_of(packet.hash), [&](const FlowEntry<F>& entry) {
+        const BackendEntry* backend = snapshot.find_backend(BackendId::from_value(entry.backend));
+        return backend != nullptr && reply_key<F>(snapshot, entry, *backend) == packet.key<F>();
+    });
+}
+
+template <typename F>
+const FlowEntry<F>* FlowEngine::peek_reply(const LbSnapshot& snapshot, const Packet& packet) const {
+    const uint32_t index = find_reply<F>(snapshot, packet);
+    return index == FlowTable<F>::kNone ? nullptr : &table<F>().entry(index);
 }
 
 template <typename F>
@@ -266,11 +325,7 @@ FlowEngine::ReplyPath<F> FlowEngine::find_reply_path(const DataplaneTables& tabl
     ReplyPath<F> path;
     path.to = key;
     if (!nat || packet.reply<F>()->ambiguous) {
-        const uint32_t index =
-            table<F>().find_reply(reply_hash_of(packet.hash), [&](const FlowEntry<F>& entry) {
-                const BackendEntry* backend = lb.find_backend(BackendId::from_value(entry.backend));
-                return backend != nullptr && reply_key<F>(lb, entry, *backend) == key;
-            });
+        const uint32_t index = find_reply<F>(lb, packet);
         if (index != FlowTable<F>::kNone) {
             FlowEntry<F>& entry = table<F>().entry(index);
             packet.backend = lb.find_backend(BackendId::from_value(entry.backend));
@@ -327,12 +382,14 @@ void FlowEngine::sweep(const DataplaneTables& tables, uint32_t now_ms, uint32_t 
     });
 }
 
-#define DLB_INSTANTIATE(F)                                                                   \
-    template FlowEngine::Path<F> FlowEngine::find_path<F>(const DataplaneTables&, Packet&,   \
-                                                          uint32_t);                         \
-    template FlowEngine::ReplyPath<F> FlowEngine::find_reply_path<F>(const DataplaneTables&, \
-                                                                     Packet&, uint32_t);     \
-    template const BackendEntry* FlowEngine::peek<F>(const LbSnapshot&, const Packet&, bool&) const;
+#define DLB_INSTANTIATE(F)                                                                    \
+    template FlowEngine::Path<F> FlowEngine::find_path<F>(const DataplaneTables&, Packet&,    \
+                                                          uint32_t);                          \
+    template FlowEngine::ReplyPath<F> FlowEngine::find_reply_path<F>(const DataplaneTables&,  \
+                                                                     Packet&, uint32_t);      \
+    template const BackendEntry* FlowEngine::peek<F>(const LbSnapshot&, const Packet&, bool&) \
+        const;                                                                                \
+    template const FlowEntry<F>* FlowEngine::peek_reply<F>(const LbSnapshot&, const Packet&) const;
 DLB_INSTANTIATE(V4)
 DLB_INSTANTIATE(V6)
 #undef DLB_INSTANTIATE

@@ -45,6 +45,10 @@ class FlowEngine {
     template <typename F>
     const BackendEntry* peek(const LbSnapshot& snapshot, const Packet& packet, bool& known) const;
 
+    // The flow that a reply is of; nullptr: none. Changes nothing.
+    template <typename F>
+    const FlowEntry<F>* peek_reply(const LbSnapshot& snapshot, const Packet& packet) const;
+
     template <typename F>
     void prefetch(uint64_t hash) const {
         table<F>().prefetch(hash);
@@ -74,6 +78,12 @@ class FlowEngine {
     template <typename F>
     bool make_room(const DataplaneTables& tables, uint64_t hash, bool required);
     template <typename F>
+    void evict_one(const DataplaneTables& tables);
+    template <typename F>
+    bool index_reply(const DataplaneTables& tables, uint32_t index, const BackendEntry& backend);
+    template <typename F>
+    uint32_t find_reply(const LbSnapshot& snapshot, const Packet& packet) const;
+    template <typename F>
     bool take_snat_port(const DataplaneTables& tables, const Packet& packet, uint32_t index);
     template <typename F>
     void close_flow(const DataplaneTables& tables, uint32_t index);
@@ -84,6 +94,7 @@ class FlowEngine {
 
     unsigned worker_;
     uint32_t capacity_;
+    uint32_t eviction_cursor_ = 0;  // of evict_one()
     FlowTable<V4> v4_;
     FlowTable<V6> v6_;
     WorkerCounters& counters_;

@@ -47,10 +47,13 @@ void add_vips(FamilyTables<F>& tables, const ModelService& service) {
 }
 
 // One way back: replies of `backend` from `port` come from (vip, vip_port). Port 0 stands for every
-// port; a VIP's every port before one port of the backend's is told apart by the flow alone.
+// port; a VIP's every port before one port of the backend's is told apart by the flow alone. Where
+// there are several, the default is the one that `previous` had: flows from before that is no
+// longer the only one have no other way to be told.
 template <typename F>
-void add_reply(FamilyTables<F>& tables, const ModelService& service, const ModelBackend& backend,
-               const Prefix& vip, uint16_t port, uint16_t vip_port) {
+void add_reply(FamilyTables<F>& tables, const FamilyTables<F>* previous,
+               const ModelService& service, const ModelBackend& backend, const Prefix& vip,
+               uint16_t port, uint16_t vip_port) {
     ReplyKey<F> key{};
     key.address = raw_address<F>(backend.config.address);
     key.port = port;
@@ -60,7 +63,11 @@ void add_reply(FamilyTables<F>& tables, const ModelService& service, const Model
     const auto vip_address = raw_address<F>(vip.address());
     if (known && (entry.vip != vip_address || entry.vip_port != vip_port)) {
         entry.ambiguous = true;
-        return;
+        const ReplyEntry<F>* before = previous == nullptr ? nullptr : previous->replies.find(key);
+        if (before == nullptr || !before->has_default || before->backend != backend.id ||
+            before->vip != vip_address || before->vip_port != vip_port) {
+            return;
+        }
     }
     entry.backend = backend.id;
     entry.service = service.slot;
@@ -71,7 +78,8 @@ void add_reply(FamilyTables<F>& tables, const ModelService& service, const Model
 }
 
 template <typename F>
-void add_replies(FamilyTables<F>& tables, const ModelService& service) {
+void add_replies(FamilyTables<F>& tables, const FamilyTables<F>* previous,
+                 const ModelService& service) {
     for (const Prefix& vip : service.config.vip) {
         for (const ModelBackend& backend : service.backends) {
             if (vip.family() != F::kFamily || backend.config.address.family() != F::kFamily) {
@@ -80,7 +88,7 @@ void add_replies(FamilyTables<F>& tables, const ModelService& service) {
             for (const uint16_t port : service_ports(service.config)) {
                 const bool kept = backend.config.port == 0;
                 const uint16_t from = kept ? port : to_network(backend.config.port);
-                add_reply(tables, service, backend, vip, from, port);
+                add_reply(tables, previous, service, backend, vip, from, port);
             }
         }
     }
@@ -240,12 +248,12 @@ void fill_service(const LbModel& model, const ModelService& service, const LbSna
 }
 
 template <typename F>
-void fill_tables(const LbModel& model, LbSnapshot& snapshot) {
+void fill_tables(const LbModel& model, const LbSnapshot* previous, LbSnapshot& snapshot) {
     FamilyTables<F>& tables = snapshot.tables<F>();
     for (const ModelService& service : model.services()) {
         add_vips(tables, service);
         if (service.config.mode == Mode::Nat) {
-            add_replies(tables, service);
+            add_replies(tables, previous == nullptr ? nullptr : &previous->tables<F>(), service);
         }
     }
     mark_overlaps(tables);
@@ -266,8 +274,8 @@ std::shared_ptr<const LbSnapshot> build(const LbModel& model, const LbSnapshot* 
         fill_service(model, service, previous, *snapshot);
         fill_backends(model, service, *snapshot);
     }
-    fill_tables<V4>(model, *snapshot);
-    fill_tables<V6>(model, *snapshot);
+    fill_tables<V4>(model, previous, *snapshot);
+    fill_tables<V6>(model, previous, *snapshot);
     return snapshot;
 }
 

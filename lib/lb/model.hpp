@@ -97,8 +97,8 @@ class LbModel {
     std::vector<IpAddress> snat_addresses_;  // by slot; only ever grows
 };
 
-// Freezes the model. Pure: the same model gives the same tables. `previous` (may be null) lends the
-// Maglev tables of services whose members are the same.
+// Freezes the model. Pure. `previous` (may be null) lends the Maglev tables of services whose
+// members are the same, and settles where replies go that several VIPs could claim.
 std::shared_ptr<const LbSnapshot> build(const LbModel& model, const LbSnapshot* previous);
 
 }  // namespace dlb

@@ -171,6 +171,51 @@ TEST_P(ReplyPaths, TwoVipsAreToldByTheFlow) {
               at(vip(1), 80) + " > " + at(client(), 1002));
 }
 
+// A reload that adds a service before this one, with the same backend: replies of the flows from
+// before that, which needed no flow then, keep their VIP.
+TEST_P(ReplyPaths, AReloadThatMakesRepliesAmbiguousKeepsFlowsWhole) {
+    const auto a = service({"a", {vip(1)}, {80}, {at(host(), 8080)}});
+    const auto b = service({"b", {vip(2)}, {80}, {at(host(), 8080)}});
+    DatapathBench bench({a});
+    bench.send(request(1000, kSyn, 1));
+    bench.send(request(1001, kSyn, 1));
+    bench.replace({b, a});
+    const auto expect_of_a = [&](uint16_t port) {
+        EXPECT_EQ(bench.reply(from_backend(client(), port)),
+                  at(vip(1), 80) + " > " + at(client(), port));
+    };
+    expect_of_a(1000);  // before any further packet of the client's
+    bench.send(request(1001, kAck, 1));
+    bench.send(request(1002, kSyn, 2));
+    bench.publish();  // a change elsewhere
+    expect_of_a(1000);
+    expect_of_a(1001);
+    EXPECT_EQ(bench.reply(from_backend(client(), 1002)),
+              at(vip(2), 80) + " > " + at(client(), 1002));
+    // Once a is gone, the other one's is the only way.
+    bench.replace({b});
+    EXPECT_EQ(bench.reply(from_backend(client(), 1003)),
+              at(vip(2), 80) + " > " + at(client(), 1003));
+}
+
+// The flow from before is found by its reply hash once the client has sent something: not only the
+// default leads back to its VIP.
+TEST_P(ReplyPaths, AFlowFromBeforeIsIndexedByItsNextPacket) {
+    const auto a = service({"a", {vip(1)}, {80}, {at(host(), 8080)}});
+    const auto b = service({"b", {vip(2)}, {80}, {at(host(), 8080)}});
+    DatapathBench bench({b, a});
+    bench.send(request(1000, kSyn, 1));
+    bench.replace({a});
+    bench.send(request(1001, kSyn, 1));
+    bench.replace({service({"c", {vip(3)}, {80}, {at(host(), 8080)}}), a, b});
+    bench.send(request(1001, kAck, 1));
+    Packet packet = bench.classified(from_backend(client(), 1001));
+    const LbSnapshot& lb = *bench.tables.lb;
+    EXPECT_EQ(v4() ? bench.engine.peek_reply<V4>(lb, packet) != nullptr
+                   : bench.engine.peek_reply<V6>(lb, packet) != nullptr,
+              true);
+}
+
 TEST_P(ReplyPaths, PrefixVipHasNoDefault) {
     const std::string prefix = v4() ? "10.1.1.0/24" : "2001:db8:1::/64";
     DatapathBench bench({service({"net", {prefix}, {80}, {at(host(), 8080)}})});
@@ -296,6 +341,27 @@ TEST_P(ReplyPaths, StatefulNatIsNotServedWithoutAFlow) {
     }
     EXPECT_EQ(bench.counters.flows_stateless.get(), 0U);
     EXPECT_GT(bench.counters.flows_evicted.get(), 0U);
+}
+
+// The bound is for both families together, and the flows that fill the table may all be the
+// other's.
+TEST_P(ReplyPaths, AFloodOfTheOtherFamilyLeavesRoom) {
+    const std::string other_vip = v4() ? "2001:db8:1::9" : "10.1.1.9";
+    const std::string other_client = v4() ? "2001:db8:99::1" : "192.0.2.1";
+    constexpr uint32_t kCapacity = 256;
+    DatapathBench bench(
+        {full({snat()}),
+         service({"other", {other_vip}, {80}, {v4() ? "[2001:db8:16::1]:80" : "172.16.0.1:80"}})},
+        kCapacity);
+    for (uint16_t port = 1; port <= 4 * kCapacity; ++port) {
+        bench.send(PacketBuilder().ipv4(other_client, other_vip).tcp(port, 80, kSyn));
+    }
+    ASSERT_EQ(bench.engine.count(), kCapacity);
+    for (uint16_t port = 1000; port < 1100; ++port) {
+        EXPECT_THAT(bench.send(request(port)),
+                    StartsWith(at(snat(), snat_port(bench.send(request(port))))));
+    }
+    EXPECT_EQ(bench.engine.count(), kCapacity);
 }
 
 }  // namespace
