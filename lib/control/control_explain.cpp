@@ -30,12 +30,27 @@ std::string describe_class(const Decision& decision, const ExplainQuery& query) 
             return query.destination.address.to_string() +
                    " is a SNAT address: only a flow of its own could take it";
         case PacketClass::Done:
+            if (decision.verdict != Verdict::NoService) {
+                return query.source.address.to_string() + " can be no host's address";
+            }
             return query.destination.address.to_string() + " is a VIP, but no service answers " +
                    std::string(to_string(query.protocol)) + " port " +
                    std::to_string(query.destination.port);
         default:
             return "";
     }
+}
+
+// What becomes of a reply's endpoints.
+std::string describe_translation(const Decision& decision) {
+    if (!decision.translated_source) {
+        return "only its flow tells which VIP it answers for, and there is none";
+    }
+    std::string text = "its source becomes " + decision.translated_source->to_string();
+    if (decision.cls == PacketClass::FnatReply) {
+        text += ", its destination " + decision.translated_destination->to_string();
+    }
+    return text;
 }
 
 }  // namespace
@@ -61,14 +76,15 @@ Explanation Control::make_explanation(const ExplainQuery& query,
     }
     if (service == nullptr) {
         explanation.steps.push_back(describe_class(decision, query));
-    } else if (decision.cls == PacketClass::NatReply) {
+    } else if (decision.cls == PacketClass::NatReply || decision.cls == PacketClass::FnatReply) {
         explanation.mode = to_string(service->config.mode);
         explanation.backend = decision.backend;
-        explanation.steps.push_back("a reply of service " + explanation.service);
-        explanation.steps.push_back(decision.translated_source
-                                        ? "its source becomes " +
-                                              decision.translated_source->to_string()
-                                        : "only its flow tells which VIP it answers for");
+        explanation.source = decision.known_flow ? "flow" : "";
+        explanation.steps.push_back(
+            "a reply of service " + explanation.service +
+            (decision.known_flow ? ", of a flow that worker " + std::to_string(chosen) + " has"
+                                 : ""));
+        explanation.steps.push_back(describe_translation(decision));
     } else {
         explanation.mode = to_string(service->config.mode);
         explanation.backend = decision.backend;

@@ -86,19 +86,48 @@ void ExplainJob::finish(const NextHop& hop, Verdict verdict) {
                                                                   : Verdict::NoRoute;
 }
 
-// A reply is explained from the snapshot alone; one that only its flow can tell says so.
+// The reply of a flow that this worker has.
 template <typename F>
-void ExplainJob::decide_reply(const DataplaneTables& tables, Packet& packet) {
+bool ExplainJob::decide_by_flow(const Worker& worker, const DataplaneTables& tables,
+                                const Packet& packet) {
+    const FlowEntry<F>* entry = worker.flows().peek_reply<F>(*tables.lb, packet);
+    if (entry == nullptr) {
+        return false;
+    }
+    const BackendEntry& backend = *tables.lb->find_backend(BackendId::from_value(entry->backend));
+    decision_.cls = packet.cls;
+    decision_.known_flow = true;
+    decision_.service = backend.service;
+    decision_.backend = endpoint_of(backend, packet.key<F>().source_port);
+    decision_.translated_source = make_endpoint<F>(entry->destination, entry->destination_port);
+    decision_.translated_destination = make_endpoint<F>(entry->source, entry->source_port);
+    finish(tables.hops.lookup(decision_.translated_destination->address), Verdict::Replied);
+    return true;
+}
+
+template <typename F>
+void ExplainJob::decide_reply(const Worker& worker, const DataplaneTables& tables,
+                              const Packet& packet) {
+    const bool fnat = packet.cls == PacketClass::FnatReply;
+    if ((fnat || packet.reply<F>()->ambiguous) && decide_by_flow<F>(worker, tables, packet)) {
+        return;
+    }
+    if (fnat) {
+        decision_.verdict = packet.local ? Verdict::Punted : Verdict::NoFlow;
+        return;
+    }
     const ReplyEntry<F>& reply = *packet.reply<F>();
     decision_.service = reply.service;
     const BackendEntry* backend = tables.lb->find_backend(reply.backend);
     if (backend != nullptr) {
         decision_.backend = endpoint_of(*backend, packet.key<F>().source_port);
     }
-    if (!reply.ambiguous || reply.has_default) {
-        decision_.translated_source = make_endpoint<F>(
-            reply.vip, reply.vip_port != 0 ? reply.vip_port : packet.key<F>().source_port);
+    if (reply.ambiguous && !reply.has_default) {
+        decision_.verdict = Verdict::NoFlow;
+        return;
     }
+    decision_.translated_source = make_endpoint<F>(
+        reply.vip, reply.vip_port != 0 ? reply.vip_port : packet.key<F>().source_port);
     finish(tables.hops.lookup(to_ip_address(packet.key<F>().destination)), Verdict::Replied);
 }
 
@@ -123,10 +152,8 @@ void ExplainJob::decide(const Worker& worker, const DataplaneTables& tables) {
     classify<F>(*tables.lb, worker.identity(), packet);
     decision_.cls = packet.cls;
     decision_.verdict = packet.verdict;
-    if (packet.cls == PacketClass::NatReply) {
-        decide_reply<F>(tables, packet);
-    } else if (packet.cls == PacketClass::FnatReply) {
-        decision_.verdict = packet.local ? Verdict::Punted : Verdict::NoFlow;
+    if (packet.cls == PacketClass::NatReply || packet.cls == PacketClass::FnatReply) {
+        decide_reply<F>(worker, tables, packet);
     } else if (packet.cls == PacketClass::Request) {
         decision_.service = packet.service->slot;
         const BackendEntry* backend =

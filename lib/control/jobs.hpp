@@ -49,7 +49,7 @@ struct Decision {
     bool known_flow = false;
     std::optional<uint32_t> service;  // slot
     std::optional<Endpoint> backend;
-    std::optional<Endpoint> translated_source;  // of a reply
+    std::optional<Endpoint> translated_source, translated_destination;  // of a reply
     NextHop hop;
     bool hop_asked = false;
 };
@@ -64,7 +64,9 @@ class ExplainJob : public WorkerJob {
     template <typename F>
     void decide(const Worker& worker, const DataplaneTables& tables);
     template <typename F>
-    void decide_reply(const DataplaneTables& tables, Packet& packet);
+    void decide_reply(const Worker& worker, const DataplaneTables& tables, const Packet& packet);
+    template <typename F>
+    bool decide_by_flow(const Worker& worker, const DataplaneTables& tables, const Packet& packet);
     void finish(const NextHop& hop, Verdict verdict);
 
     ExplainQuery query_;

@@ -142,6 +142,21 @@ class Console(SystemTest):
                 self.assertEqual(answer, name)
             self.assertEqual(self.show("explain", "tcp", *ends)["source"], "flow")
 
+    def test_explain_knows_replies(self):
+        self.ctl("add", "service", "full", "vip", "10.1.4.7", "port", "80", "mode", "fnat")
+        self.addCleanup(self.ctl, "del", "service", "full")
+        self.ctl("add", "backend", "full", web4(1), "port", "80")
+        self.site.curl("http://10.1.4.7/", "--local-port", 43000)
+        flow, = self.show("show", "flows", "service", "full")
+        told = self.show("explain", "tcp", f"{web4(1)}:80", flow["snat"])
+        self.assertEqual((told["service"], told["source"], told["verdict"]), ("full", "flow", "replied"), told)
+        self.assertIn("its source becomes 10.1.4.7:80, its destination 10.0.9.2:43000", told["steps"])
+        # The port's own address is the kernel's where no flow claims it.
+        self.assertEqual(self.show("explain", "tcp", f"{web4(1)}:80", "10.0.0.106:65000")["verdict"], "punted")
+        told = self.show("explain", "tcp", "127.0.0.1:5", "10.1.1.1:80")
+        self.assertEqual(told["verdict"], "bad_header")
+        self.assertIn("127.0.0.1 can be no host's address", told["steps"])
+
     # Edits.
 
     def test_add_set_drain_del_backend(self):
