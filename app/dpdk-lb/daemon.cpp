@@ -1,6 +1,5 @@
 #include "daemon.hpp"
 
-#include <algorithm>
 #include <csignal>
 #include <thread>
 
@@ -130,13 +129,8 @@ int run_daemon(const Config& config, const Options& options) {
     if (!eal) {
         return fail(eal.error());
     }
-    uint16_t largest_mtu = 0;
-    for (const PortConfig& port : config.ports) {
-        largest_mtu = std::max(largest_mtu, port.mtu);
-    }
-    constexpr uint32_t kEthernetAndTag = 18;
-    Result<PacketPool> pool = PacketPool::create("packets", config.lb.mbufs,
-                                                 largest_mtu + kEthernetAndTag, kPacketPrivateSize);
+    Result<PacketPool> pool = PacketPool::create(
+        "packets", config.lb.mbufs, largest_frame_room(config.ports), kPacketPrivateSize);
     if (!pool) {
         return fail(pool.error());
     }

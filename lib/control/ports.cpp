@@ -1,5 +1,7 @@
 #include "control/ports.hpp"
 
+#include <algorithm>
+
 #include <spdlog/spdlog.h>
 
 #include "kernel/link.hpp"
@@ -64,6 +66,14 @@ Result<void> open_twin(ControlPort& port) {
 }
 
 }  // namespace
+
+uint32_t largest_frame_room(const std::vector<PortConfig>& configs) {
+    uint32_t largest = 0;
+    for (const PortConfig& config : configs) {
+        largest = std::max(largest, frame_room(parse_device(config.device), config.mtu));
+    }
+    return largest;
+}
 
 Result<std::vector<ControlPort>> open_ports(const std::string& name,
                                             const std::vector<PortConfig>& configs,

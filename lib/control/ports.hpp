@@ -31,6 +31,9 @@ struct ControlPort {
     PortLink link() const { return {port->mac(), config.vlan, config.mtu}; }
 };
 
+// What a packet buffer must hold, whichever port its packet comes by.
+uint32_t largest_frame_room(const std::vector<PortConfig>& configs);
+
 Result<std::vector<ControlPort>> open_ports(const std::string& name,
                                             const std::vector<PortConfig>& configs,
                                             uint16_t workers, rte_mempool* pool);

@@ -1,8 +1,38 @@
 #include "eal/device_string.hpp"
 
-#include <bit>
+#include <algorithm>
+#include <charconv>
 
 namespace dlb {
+
+namespace {
+
+constexpr unsigned kEthernetAndTag = 18;
+
+// The frames of an AF_PACKET ring, in bytes: what DPDK takes unless told, what a packet and the
+// kernel's header before it need (some 100 bytes more), and the part of the header that DPDK 22.11
+// does not ask the packet buffers to hold: TPACKET2_HDRLEN without its sockaddr_ll.
+constexpr unsigned kDefaultRingFrame = 2048;
+constexpr unsigned kRingFrameExtra = 128;
+constexpr unsigned kRingFrameHeader = 32;
+constexpr unsigned kPage = 4096;
+
+constexpr unsigned round_up_to_pages(unsigned size) {
+    return (size + kPage - 1) / kPage * kPage;
+}
+
+// The user's own wins.
+unsigned ring_frame(const DeviceString& device, unsigned mtu) {
+    if (const auto given = device_argument(device.text, "framesz")) {
+        unsigned size = 0;
+        std::from_chars(given->data(), given->data() + given->size(), size);
+        return std::clamp(size, kDefaultRingFrame, 1U << 16);
+    }
+    const unsigned needed = mtu + kRingFrameExtra;
+    return needed <= kDefaultRingFrame ? kDefaultRingFrame : round_up_to_pages(needed);
+}
+
+}  // namespace
 
 DeviceString parse_device(const std::string& device) {
     DeviceString parsed;
@@ -29,6 +59,13 @@ std::optional<std::string> device_argument(const std::string& device, const std:
     return std::nullopt;
 }
 
+unsigned frame_room(const DeviceString& device, unsigned mtu) {
+    const unsigned frame = mtu + kEthernetAndTag;
+    return device.driver == "net_af_packet"
+               ? std::max(frame, ring_frame(device, mtu) - kRingFrameHeader)
+               : frame;
+}
+
 std::string complete_device(const DeviceString& device, unsigned queues, unsigned mtu) {
     std::string text = device.is_pci() ? device.name : device.text;
     const auto add = [&](const std::string& key, unsigned value) {
@@ -38,12 +75,10 @@ std::string complete_device(const DeviceString& device, unsigned queues, unsigne
     };
     if (device.driver == "net_af_packet") {
         add("qpairs", queues);
-        // A frame of its ring holds the packet and some 100 bytes of the kernel's own.
-        constexpr unsigned kDefaultFrame = 2048;
-        const unsigned frame = std::bit_ceil(mtu + 128);
-        if (frame > kDefaultFrame) {
+        const unsigned frame = ring_frame(device, mtu);
+        if (frame > kDefaultRingFrame) {
             add("framesz", frame);
-            add("blocksz", std::max(frame, 4096U));
+            add("blocksz", round_up_to_pages(frame));  // DPDK's own would be one page
         }
     } else if (device.driver == "net_af_xdp") {
         add("queue_count", queues);

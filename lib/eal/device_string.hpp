@@ -34,6 +34,10 @@ DeviceString parse_device(const std::string& device);
 // The value of key=… in a device's arguments.
 std::optional<std::string> device_argument(const std::string& device, const std::string& key);
 
+// What a packet buffer must hold for the device: its longest frame and what the driver wants
+// beyond.
+unsigned frame_room(const DeviceString& device, unsigned mtu);
+
 // With the arguments added that make the device offer `queues` queues and frames of `mtu`, unless
 // they are given.
 std::string complete_device(const DeviceString& device, unsigned queues, unsigned mtu);

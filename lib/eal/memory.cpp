@@ -11,7 +11,8 @@ namespace dlb {
 
 Result<PacketPool> PacketPool::create(const std::string& name, uint32_t mbufs, uint32_t frame_size,
                                       uint16_t private_size) {
-    const uint32_t room = std::max(2048U, (frame_size + 63) / 64 * 64) + RTE_PKTMBUF_HEADROOM;
+    const uint32_t room = std::min<uint32_t>(
+        std::max(2048U, (frame_size + 63) / 64 * 64) + RTE_PKTMBUF_HEADROOM, UINT16_MAX);
     // A cache for each lcore, together at most a quarter of the pool.
     const unsigned lcores = std::max(rte_lcore_count(), 1U);
     const unsigned cache =

@@ -115,6 +115,22 @@ class AfXdp(OnTheSite):
         self.assertRegex(said, "ethtool -L second")
 
 
+class Jumbo(SystemTest):
+    def test_net_af_packet_with_an_mtu_of_9000(self):
+        lb, peer = self.lab.namespace("lb", stock=True), self.lab.namespace("peer")
+        self.lab.veth(lb, "uplink", peer, "eth0", offloads=False, mtu=9000)
+        peer.addresses("eth0", "10.0.0.1/24", "2001:db8::1/64")
+        daemon = DpdkLb(lb, [port(mtu=9000)])
+        self.addCleanup(daemon.stop)
+        daemon.start()
+        for address in ("10.0.0.106", "2001:db8::106"):
+            for size in (56, 8000):
+                with self.subTest(address=address, size=size):
+                    ping = ["ping", "-c1", "-W1", "-M", "do", "-s", size, address]
+                    wait_for(lambda: peer.run(ping, check=False).returncode == 0, 5, f"an echo of {size} bytes")
+        self.assertEqual(daemon.stop(), 0)
+
+
 class Memif(SystemTest):
     def test_two_dpdk_lb_over_one_memif(self):
         lab = self.lab
