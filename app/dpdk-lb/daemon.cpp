@@ -148,8 +148,8 @@ int run_daemon(const Config& config, const Options& options) {
         return fail(workers.error());
     }
     boost::asio::io_context io;
-    Control control(io, {config, options.config_file, ports.value(), pool.value(), rcu, publisher,
-                         *workers.value()});
+    Control control(io, {config, options.config_file, options.log_level, ports.value(),
+                         pool.value(), rcu, publisher, *workers.value()});
     if (Result<void> loaded = control.load(); !loaded) {
         return fail(loaded.error());
     }

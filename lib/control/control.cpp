@@ -32,6 +32,7 @@ Control::Control(boost::asio::io_context& io, ControlParts parts)
     : io_(io),
       config_(std::move(parts.config)),
       config_file_(std::move(parts.config_file)),
+      log_level_(parts.log_level),
       ports_(parts.ports),
       pool_(parts.pool),
       rcu_(parts.rcu),

@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -31,6 +32,7 @@ namespace dlb {
 struct ControlParts {
     Config config;
     std::string config_file;
+    std::optional<LogLevel> log_level;  // the command line's, which stands above the file's
     std::vector<ControlPort>& ports;
     PacketPool& pool;
     RcuDomain& rcu;
@@ -103,6 +105,7 @@ class Control : public ControlApi {
     boost::asio::io_context& io_;
     Config config_;
     std::string config_file_;
+    std::optional<LogLevel> log_level_;
     std::vector<ControlPort>& ports_;
     PacketPool& pool_;
     RcuDomain& rcu_;

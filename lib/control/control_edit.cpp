@@ -172,6 +172,7 @@ Status Control::load_file(Config& next) const {
         return Error{"nothing changed: " + join(loaded.errors)};
     }
     next = std::move(*loaded.config);
+    next.lb.log_level = log_level_.value_or(next.lb.log_level);
     const std::string fixed = fixed_differences(config_, next);
     if (!fixed.empty()) {
         return Error{"nothing changed: " + fixed +

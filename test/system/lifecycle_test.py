@@ -152,6 +152,15 @@ class Lifecycle(OneDaemon):
         for url in URLS:
             self.assertEqual(set(self.site.answers(url, 20)), {"web1"})
 
+    def test_the_command_lines_log_level_survives_a_reload(self):
+        self.lbd(log_level="warn").start("--log-level", "debug")
+        for reload in (None, lambda: self.daemon.process.signal(signal.SIGHUP), lambda: self.daemon.ctl("reload")):
+            if reload:
+                before = self.daemon.log().count("reloaded")
+                reload()  # said at level info, which the file's level would hide from the second reload on
+                wait_for(lambda: self.daemon.log().count("reloaded") > before, 5, "the reload")
+            self.assertIn('log_level = "debug"', self.daemon.ctl("show", "config").stdout)
+
     def test_a_bad_file_changes_nothing(self):
         self.lbd().start()
         self.carrying()
