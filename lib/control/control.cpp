@@ -232,6 +232,7 @@ void Control::stop() {
 
 void Control::clear_stats() {
     statistics_.clear(model_);
+    twins_.clear_counters();
 }
 
 }  // namespace dlb

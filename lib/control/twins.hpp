@@ -54,9 +54,11 @@ class Twins {
     // Gives up on what has waited too long. Each 100 ms or so.
     void expire();
 
+    // Since the start, or since clear_counters().
     uint64_t dropped_without_neighbor() const { return without_neighbor_; }
     uint64_t refused_by_kernel() const { return refused_; }
     uint64_t dropped_towards_workers() const { return not_injected_; }
+    void clear_counters() { without_neighbor_ = refused_ = not_injected_ = 0; }
 
   private:
     using Clock = std::chrono::steady_clock;

@@ -236,6 +236,17 @@ class Console(SystemTest):
         self.site.answers(URL4, 30)
         self.assertGreater(self.show("show", "port", "uplink", "stats")["rx_packets"], 100)
 
+    def test_clear_stats_clears_what_the_control_thread_dropped(self):
+        # 10.0.0.200 is nobody: the packet waits for its MAC, then is given up.
+        self.ctl("add", "service", "lost", "vip", "10.1.9.1", "protocol", "tcp", "port", "80", "mode", "nat",
+                 "scheduler", "maglev")
+        self.addCleanup(self.ctl, "del", "service", "lost")
+        self.ctl("add", "backend", "lost", "10.0.0.200", "port", "80")
+        self.site.curl("http://10.1.9.1/", timeout=0.5, check=False)
+        wait_for(lambda: self.show("show", "drops")["no_neighbor"], 5, "a drop without neighbour")
+        self.ctl("clear", "stats")
+        self.assertEqual(self.show("show", "drops")["no_neighbor"], 0)
+
     # The daemon's own command line.
 
     def test_version_and_help(self):
