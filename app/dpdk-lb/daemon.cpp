@@ -127,7 +127,8 @@ int run_daemon(const Config& config, const Options& options) {
     }
     Result<Eal> eal = Eal::init(eal_options(config, options));
     if (!eal) {
-        return fail(eal.error());
+        fail(eal.error());
+        return Eal::refused_arguments() ? 2 : 1;
     }
     Result<PacketPool> pool = PacketPool::create(
         "packets", config.lb.mbufs, largest_frame_room(config.ports), kPacketPrivateSize);

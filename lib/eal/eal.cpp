@@ -1,8 +1,10 @@
 #include "eal/eal.hpp"
 
+#include <algorithm>
 #include <cstdio>
 #include <deque>
 #include <mutex>
+#include <string_view>
 
 #include <unistd.h>
 
@@ -15,6 +17,10 @@ namespace dlb {
 namespace {
 
 constexpr size_t kKeptMessages = 4;
+
+// What DPDK says of a failed init on standard error, it says in its log too.
+constexpr std::string_view kSaidTwice = "EAL: FATAL: ";
+constexpr std::string_view kBadArguments = "Invalid 'command line' arguments";
 
 // DPDK logs to a FILE; this one cuts the stream into lines.
 struct LogSink {
@@ -29,11 +35,14 @@ struct LogSink {
         for (size_t end = partial.find('\n'); end != std::string::npos; end = partial.find('\n')) {
             std::string line = partial.substr(0, end);
             partial.erase(0, end + 1);
-            if (line.empty()) {
+            if (line.empty() || line.starts_with(kSaidTwice)) {
                 continue;
             }
             if (log) {
                 log(line);
+            }
+            if (!last.empty() && last.back() == line) {
+                continue;  // EAL reads its arguments twice
             }
             last.push_back(std::move(line));
             if (last.size() > kKeptMessages) {
@@ -53,8 +62,7 @@ ssize_t write_log(void*, const char* data, size_t size) {
     return static_cast<ssize_t>(size);
 }
 
-void redirect_log(const EalOptions& options) {
-    sink().log = options.log;
+FILE* log_stream() {
     static FILE* stream = [] {
         cookie_io_functions_t functions{};
         functions.write = write_log;
@@ -64,8 +72,48 @@ void redirect_log(const EalOptions& options) {
         }
         return file;
     }();
-    rte_openlog_stream(stream);
+    return stream;
+}
+
+void redirect_log(const EalOptions& options) {
+    sink().log = options.log;
+    rte_openlog_stream(log_stream());
     rte_log_set_global_level(options.verbose ? RTE_LOG_INFO : RTE_LOG_WARNING);
+}
+
+// While it lives, what DPDK and getopt() print goes where DPDK's log goes, and the 100 lines of
+// DPDK's usage nowhere. glibc lets stdout and stderr be assigned; the log of ours has a FILE of its
+// own already.
+class QuietStdio {
+  public:
+    explicit QuietStdio(bool keep_usage) : out_(stdout), error_(stderr) {
+        if (log_stream() != nullptr) {
+            stderr = log_stream();
+        }
+        null_ = keep_usage ? nullptr : std::fopen("/dev/null", "we");
+        if (null_ != nullptr) {
+            stdout = null_;
+        }
+    }
+    ~QuietStdio() {
+        stdout = out_;
+        stderr = error_;
+        if (null_ != nullptr) {
+            std::fclose(null_);
+        }
+    }
+    QuietStdio(const QuietStdio&) = delete;
+    QuietStdio& operator=(const QuietStdio&) = delete;
+
+  private:
+    FILE* out_;
+    FILE* error_;
+    FILE* null_ = nullptr;
+};
+
+bool asks_for_usage(const std::vector<std::string>& extra) {
+    return std::any_of(extra.begin(), extra.end(),
+                       [](const std::string& word) { return word == "-h" || word == "--help"; });
 }
 
 std::vector<std::string> make_arguments(const EalOptions& options) {
@@ -95,11 +143,22 @@ std::vector<std::string> make_arguments(const EalOptions& options) {
     return arguments;
 }
 
-std::string explain_failure(const EalOptions& options, int error) {
-    std::string message = "DPDK does not start: " + Eal::last_messages();
-    if (message.back() == ' ') {
-        message += rte_strerror(error);
+std::string joined(const std::vector<std::string>& words) {
+    std::string text;
+    for (const std::string& word : words) {
+        text += (text.empty() ? "" : " ") + word;
     }
+    return text;
+}
+
+Error bad_arguments(const EalOptions& options, const std::string& said) {
+    return {"the EAL options behind `--` are wrong: " + joined(options.extra) + " (DPDK: " + said +
+            "); `dpdk-lb -c FILE -- --help` lists them"};
+}
+
+std::string explain_failure(const EalOptions& options, int error) {
+    const std::string said = Eal::last_messages();
+    std::string message = "DPDK does not start: " + (said.empty() ? rte_strerror(error) : said);
     if (options.hugepages) {
         message += "; are there " + std::to_string(options.memory_mb) +
                    " MB of free hugepages (grep HugePages_Free /proc/meminfo)? Reserve them with "
@@ -108,6 +167,10 @@ std::string explain_failure(const EalOptions& options, int error) {
                    " > /proc/sys/vm/nr_hugepages`, or set hugepages = false";
     } else if (error == EACCES || error == EPERM) {
         message += "; run as root";
+    } else if (!options.extra.empty()) {
+        message += "; check what stands behind `--`: " + joined(options.extra);
+    } else {
+        message += "; log_level = \"debug\" shows all that DPDK says";
     }
     return message;
 }
@@ -131,10 +194,23 @@ Result<Eal> Eal::init(const EalOptions& options) {
     for (std::string& argument : arguments) {
         argv.push_back(argument.data());
     }
-    if (rte_eal_init(static_cast<int>(argv.size()), argv.data()) < 0) {
-        return Error{explain_failure(options, rte_errno)};
+    int taken = 0;
+    {
+        const QuietStdio quiet(asks_for_usage(options.extra));
+        taken = rte_eal_init(static_cast<int>(argv.size()), argv.data());
     }
-    return Eal();
+    if (taken < 0) {
+        const std::string said = last_messages();
+        refused_arguments_ = !options.extra.empty() && said.find(kBadArguments) != said.npos;
+        return refused_arguments_ ? bad_arguments(options, said)
+                                  : Error{explain_failure(options, rte_errno)};
+    }
+    Eal eal;
+    if (taken + 1 < static_cast<int>(argv.size())) {
+        refused_arguments_ = true;
+        return bad_arguments(options, std::string("'") + argv.back() + "' is no option");
+    }
+    return eal;
 }
 
 Eal::Eal(Eal&& other) noexcept : owner_(other.owner_) {

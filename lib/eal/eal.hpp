@@ -35,11 +35,16 @@ class Eal {
     // The lcore of worker 0, 1, …; its thread is pinned to the core that the options gave.
     static unsigned worker_lcore(unsigned worker) { return worker + 1; }
 
+    // True after an init() that failed because of options.extra.
+    static bool refused_arguments() { return refused_arguments_; }
+
     // DPDK's last messages, newest last, to explain a failure with.
     static std::string last_messages();
 
   private:
     Eal() = default;
+
+    static inline bool refused_arguments_ = false;
     bool owner_ = true;
 };
 
