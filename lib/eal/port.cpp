@@ -22,14 +22,24 @@ constexpr uint16_t kDescriptors = 1024;
 
 Error Port::failure(const std::string& what, int error) const {
     const std::string said = Eal::last_messages();
-    return {"port device " + name_ + ": " + what + ": " +
-            (error != 0 ? rte_strerror(error < 0 ? -error : error) : "") +
-            (said.empty() ? "" : " (DPDK: " + said + ")")};
+    std::string message = "port device " + name_ + ": " + what;
+    if (error != 0) {
+        message += std::string(": ") + rte_strerror(error < 0 ? -error : error);
+    }
+    if (!said.empty()) {
+        message += " (DPDK: " + said + ")";
+    }
+    return {message + "; " + mend_};
 }
 
 Result<Port> Port::open(const PortOptions& options) {
     Port port;
     port.name_ = options.device.name;
+    port.mend_ = options.device.is_pci()
+                     ? "bind it to vfio-pci with `dpdk-devbind.py -b vfio-pci " + port.name_ +
+                           "` (Debian: package dpdk), and check that DPDK has a driver for it"
+                     : "check the arguments of `device` (" + options.device.text +
+                           "); the DPDK guide of the driver lists them";
     port.queues_ = options.queues;
     port.mtu_ = options.mtu;
     const std::vector<int> before = open_descriptors();
@@ -52,11 +62,9 @@ Result<void> Port::probe(const PortOptions& options) {
     }
     const int error = rte_eth_dev_get_port_by_name(name_.c_str(), &id_);
     if (error != 0) {
-        return failure(
-            options.device.is_pci()
-                ? "DPDK does not find it; is it bound to vfio-pci? scripts/bind-nic does it"
-                : "the driver made no port of this name",
-            error);
+        return failure(options.device.is_pci() ? "DPDK does not find it"
+                                               : "the driver made no port of this name",
+                       error);
     }
     open_ = true;
     return {};
@@ -114,7 +122,8 @@ Result<void> Port::start(const PortOptions& options) {
     if (options.device.interface.empty()) {
         rte_eth_allmulticast_enable(id_);  // not all drivers can, nor need to
         if (options.promiscuous && rte_eth_promiscuous_enable(id_) != 0) {
-            return failure("cannot be promiscuous; set promiscuous = false", rte_errno);
+            return Error{"port device " + name_ +
+                         " cannot be promiscuous; set promiscuous = false"};
         }
     }
     rte_ether_addr mac{};
@@ -129,6 +138,7 @@ Port::Port(Port&& other) noexcept
     : open_(std::exchange(other.open_, false)),
       id_(other.id_),
       name_(std::move(other.name_)),
+      mend_(std::move(other.mend_)),
       mac_(other.mac_),
       driver_(std::move(other.driver_)),
       queues_(other.queues_),

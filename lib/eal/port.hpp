@@ -63,6 +63,7 @@ class Port {
     bool open_ = false;
     uint16_t id_ = 0;
     std::string name_;
+    std::string mend_;  // of what DPDK refuses
     MacAddress mac_;
     std::string driver_;
     uint16_t queues_ = 0;
