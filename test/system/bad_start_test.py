@@ -68,6 +68,17 @@ class BadStart(SystemTest):
     def test_unknown_option(self):
         self.refused("--nosuch", argv=["-c", self.daemon.file, "--nosuch"])
 
+    def test_wrong_eal_options(self):
+        for words, named in ((["--bogus-eal"], "--bogus-eal"), (["-l", "nosuch"], "-l nosuch"), (["word"], "word")):
+            with self.subTest(words=words):
+                argv = [DAEMON, "-c", self.daemon.file, "--", *words]
+                done = self.lb.run(argv, check=False)
+                self.assertEqual(done.returncode, 2, done.stderr)
+                self.assertEqual(done.stdout, "")
+                self.assertEqual(len(done.stderr.splitlines()), 1, done.stderr)
+                self.assertIn(f"behind `--` are wrong: {named}", done.stderr)
+                self.assertEqual(self.traces(), self.before)
+
     def test_not_toml(self):
         self.write(port(), WEB, "[[service\nname = ")
         self.refused(self.daemon.file.name + ":")
@@ -107,6 +118,10 @@ class BadStart(SystemTest):
     def test_missing_pci_device(self):
         self.write(port("0000:ff:1f.7"), WEB)
         self.refused("0000:ff:1f.7", statuses=(1, 2))
+
+    def test_a_refusal_by_dpdk_ends_with_a_mend(self):
+        self.write(port("net_af_packet0,iface=uplink,nosuch=1"), WEB)
+        self.refused("nosuch", "; check the arguments of `device`", statuses=(1,))
 
     def test_unknown_driver(self):
         self.write(port("net_nosuch0"), WEB)
