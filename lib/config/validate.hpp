@@ -14,6 +14,9 @@ namespace dlb::conf {
 
 void check_ports(const std::vector<PortConfig>& ports, Findings& findings);
 
+// A virtual device: its driver, and the interface that it cannot do without.
+void check_device(const PortConfig& port, const Path& path, Findings& findings);
+
 // Each service on its own and against the ports.
 void check_services(const std::vector<ServiceConfig>& services,
                     const std::vector<PortConfig>& ports, Findings& findings);

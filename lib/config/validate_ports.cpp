@@ -92,6 +92,7 @@ void check_port(const PortConfig& port, const Path& path, Findings& findings) {
                                  named(port.tap), kInterfaceNameLength),
                      "give tap a shorter name", {path.key("name")});
     }
+    check_device(port, path, findings);
     check_gateways(port, path, findings);
     check_neighbors(port, path, findings);
 }

@@ -62,8 +62,10 @@ TEST(Config, ReadsDurationsAndDevices) {
                       .lb.drain_time,
                   time);
     }
-    for (const std::string device : {"0000:3b:00.0", "3b:00.0", "10000:01:00.7", "net_tap0,iface=x",
-                                     "net_memif0,role=server,id=0", "0000:3B:00.1,a=b"}) {
+    for (const std::string device :
+         {"0000:3b:00.0", "3b:00.0", "10000:01:00.7", "net_tap0,iface=x",
+          "net_memif0,role=server,id=0", "0000:3B:00.1,a=b", "net_virtio_user7,path=/dev/vhost-net",
+          "net_pcap", "net_vhost0"}) {
         const Config config = parse_good("[[port]]\nname = \"up\"\ndevice = \"" + device + "\"\n");
         EXPECT_EQ(config.ports.at(0).device, device);
     }
