@@ -9,26 +9,17 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "control/ports.hpp"
+#include "control/preflight_checks.hpp"
+#include "datapath/packet.hpp"
 #include "eal/device_string.hpp"
+#include "eal/memory.hpp"
+#include "flow/flow_table.hpp"
 #include "kernel/link.hpp"
 
 namespace dlb {
 
 namespace {
-
-class Findings {
-  public:
-    void fatal(std::string problem, std::string mend) {
-        list_.push_back({true, std::move(problem), std::move(mend)});
-    }
-    void warn(std::string problem, std::string mend) {
-        list_.push_back({false, std::move(problem), std::move(mend)});
-    }
-    std::vector<Finding> take() { return std::move(list_); }
-
-  private:
-    std::vector<Finding> list_;
-};
 
 bool has_capability(unsigned capability) {
     __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
@@ -39,7 +30,7 @@ bool has_capability(unsigned capability) {
     return (data[capability / 32].effective >> (capability % 32) & 1) != 0;
 }
 
-void check_cores(const LbConfig& lb, Findings& findings) {
+void check_cores(const LbConfig& lb, MachineFindings& findings) {
     cpu_set_t allowed;
     CPU_ZERO(&allowed);
     sched_getaffinity(0, sizeof allowed, &allowed);
@@ -78,7 +69,7 @@ uint64_t read_meminfo(const std::string& key) {
     return 0;
 }
 
-void check_memory(const LbConfig& lb, Findings& findings) {
+void check_memory(const LbConfig& lb, MachineFindings& findings) {
     if (!lb.hugepages) {
         return;
     }
@@ -95,8 +86,31 @@ void check_memory(const LbConfig& lb, Findings& findings) {
     }
 }
 
+// What certainly does not fit; the rest is DPDK's to say.
+void check_pools(const Config& config, MachineFindings& findings) {
+    const LbConfig& lb = config.lb;
+    uint64_t needed =
+        PacketPool::memory_needed(lb.mbufs, largest_frame_room(config.ports), kPacketPrivateSize);
+    if (lb.hugepages) {
+        needed += lb.cores.size() * (FlowTable<V4>::memory_needed(lb.flow_table_size) +
+                                     FlowTable<V6>::memory_needed(lb.flow_table_size));
+    }
+    constexpr uint64_t kMegabyte = 1 << 20;
+    constexpr uint64_t kOthers = 64;  // rings, the drivers' own, and what falls between
+    const uint64_t needed_mb = (needed + kMegabyte - 1) / kMegabyte;
+    if (needed_mb > lb.memory_mb) {
+        findings.fatal("lb.memory_mb: " + std::to_string(lb.memory_mb) +
+                           " MB do not hold mbufs = " + std::to_string(lb.mbufs) +
+                           " packet buffers" +
+                           (lb.hugepages ? " and the workers' flow tables" : "") + ", which take " +
+                           std::to_string(needed_mb) + " MB",
+                       "set memory_mb = " + std::to_string(needed_mb + kOthers) +
+                           ", or lower mbufs" + (lb.hugepages ? " or flow_table_size" : ""));
+    }
+}
+
 void check_queues(const PortConfig& port, const DeviceString& device, const LinkInfo& link,
-                  size_t workers, Findings& findings) {
+                  size_t workers, MachineFindings& findings) {
     // Of too few, a worker gets none; the packets of too many stay with the kernel.
     if (device.driver == "net_af_xdp" && link.rx_queues != workers) {
         findings.fatal("port '" + port.name + "': " + device.interface + " has " +
@@ -109,7 +123,7 @@ void check_queues(const PortConfig& port, const DeviceString& device, const Link
 }
 
 void check_interface(const PortConfig& port, const DeviceString& device, size_t workers,
-                     Findings& findings) {
+                     MachineFindings& findings) {
     const std::string& name = device.interface;
     if (name.empty() || device.driver == "net_tap") {
         return;
@@ -140,7 +154,7 @@ void check_interface(const PortConfig& port, const DeviceString& device, size_t 
     }
 }
 
-void check_twin(const PortConfig& port, Findings& findings) {
+void check_twin(const PortConfig& port, MachineFindings& findings) {
     if (port.tap.empty()) {
         return;
     }
@@ -154,7 +168,7 @@ void check_twin(const PortConfig& port, Findings& findings) {
     }
 }
 
-void check_capabilities(const Config& config, Findings& findings) {
+void check_capabilities(const Config& config, MachineFindings& findings) {
     bool admin = false;
     bool raw = false;
     for (const PortConfig& port : config.ports) {
@@ -176,15 +190,18 @@ void check_capabilities(const Config& config, Findings& findings) {
 
 std::vector<Finding> preflight(const Config& config, MachineState state) {
     const bool free = state == MachineState::Free;
-    Findings findings;
+    MachineFindings findings;
     check_capabilities(config, findings);
     check_cores(config.lb, findings);
+    check_pools(config, findings);
+    check_socket(config.lb, findings);
     if (free) {
         check_memory(config.lb, findings);
     }
     for (const PortConfig& port : config.ports) {
         const DeviceString device = parse_device(port.device);
         check_interface(port, device, config.lb.cores.size(), findings);
+        check_files(port, device, findings);
         if (free) {
             check_twin(port, findings);
         }

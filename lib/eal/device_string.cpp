@@ -47,16 +47,22 @@ DeviceString parse_device(const std::string& device) {
     return parsed;
 }
 
-std::optional<std::string> device_argument(const std::string& device, const std::string& key) {
+std::vector<std::string> device_arguments(const std::string& device, const std::string& key) {
+    std::vector<std::string> values;
+    const std::string start = key + "=";
     for (size_t comma = device.find(','); comma != std::string::npos;
          comma = device.find(',', comma + 1)) {
-        const std::string start = key + "=";
         if (device.compare(comma + 1, start.size(), start) == 0) {
             const size_t value = comma + 1 + start.size();
-            return device.substr(value, device.find(',', value) - value);
+            values.push_back(device.substr(value, device.find(',', value) - value));
         }
     }
-    return std::nullopt;
+    return values;
+}
+
+std::optional<std::string> device_argument(const std::string& device, const std::string& key) {
+    const std::vector<std::string> values = device_arguments(device, key);
+    return values.empty() ? std::nullopt : std::optional(values.front());
 }
 
 unsigned frame_room(const DeviceString& device, unsigned mtu) {

@@ -4,6 +4,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace dlb {
 
@@ -31,7 +32,8 @@ struct DeviceString {
 
 DeviceString parse_device(const std::string& device);
 
-// The value of key=… in a device's arguments.
+// The values of key=… in a device's arguments, and the first of them.
+std::vector<std::string> device_arguments(const std::string& device, const std::string& key);
 std::optional<std::string> device_argument(const std::string& device, const std::string& key);
 
 // What a packet buffer must hold for the device: its longest frame and what the driver wants

@@ -20,6 +20,9 @@ class PacketPool {
     // `mbufs` packets of up to `frame_size` bytes, with `private_size` bytes for our own use.
     static Result<PacketPool> create(const std::string& name, uint32_t mbufs, uint32_t frame_size,
                                      uint16_t private_size);
+    // What such a pool takes of DPDK's memory, at least.
+    static uint64_t memory_needed(uint32_t mbufs, uint32_t frame_size, uint16_t private_size);
+
     rte_mempool* raw() const { return pool_.get(); }
     uint32_t in_use() const { return rte_mempool_in_use_count(pool_.get()); }
     uint32_t size() const { return pool_->size; }

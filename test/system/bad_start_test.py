@@ -184,6 +184,38 @@ class BadStart(SystemTest):
         self.assertEqual(done.returncode, 2, done.stderr)
         self.assertIn(self.daemon.file.name, done.stderr)
 
+    def checked(self, *said, device=None):
+        """--check, and a start, both find it: status 1, the same words, a mend."""
+        if device:
+            self.write(port(device, tap="", gateway=[]), WEB)
+        done = self.lb.run([DAEMON, "-c", self.daemon.file, "--check"], check=False)
+        self.assertEqual(done.returncode, 1, done.stdout + done.stderr)
+        for text in said:
+            self.assertRegex(done.stdout, f"error: .*{text}.*; ")
+        self.refused(statuses=(1,))
+
+    def test_check_finds_missing_files(self):
+        nowhere = self.lab.dir / "nowhere"
+        self.checked("rx_pcap: .*nowhere", device=f"net_pcap0,rx_pcap={nowhere},tx_pcap=/dev/null")
+        self.checked("tx_pcap: .*nowhere", device=f"net_pcap0,rx_pcap=/dev/null,tx_pcap={nowhere}/out.pcap")
+        self.checked("nowhere", device=f"net_memif0,socket={nowhere}/memif.sock,socket-abstract=no")
+
+    def test_check_finds_a_file_where_the_socket_should_be(self):
+        self.daemon.socket.write_text("precious")
+        self.addCleanup(self.daemon.socket.unlink)
+        self.before = self.traces()
+        self.checked("is no socket")
+
+    def test_check_finds_a_socket_below_a_file(self):
+        self.daemon.keys["socket"] = f"{self.daemon.file}/run/lb.sock"
+        self.write(port(), WEB)
+        self.checked("is no directory")
+
+    def test_check_finds_buffers_beyond_the_memory(self):
+        self.daemon.keys.update(mbufs=131072, memory_mb=256)
+        self.write(port(), WEB)
+        self.checked("do not hold mbufs = 131072")
+
     def test_check_says_the_same_and_starts_nothing(self):
         self.assertEqual(self.lb.run([DAEMON, "-c", self.daemon.file, "--check"]).returncode, 0)
         self.assertEqual(self.traces(), self.before)
