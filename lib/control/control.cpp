@@ -39,6 +39,7 @@ Control::Control(boost::asio::io_context& io, ControlParts parts)
       publisher_(parts.publisher),
       workers_(parts.workers),
       model_(addresses_of(config_)),
+      links_(ports_),
       network_(io, ports_, [this] { network_changed(); }),
       twins_(
           io, ports_, workers_, pool_.raw(),
@@ -148,6 +149,7 @@ void Control::watch_doorbell() {
 
 void Control::tick_second() {
     statistics_.sample(model_);
+    links_.look();
     network_.refresh(publisher_.current().hops);
     publisher_.reclaim();
     twins_.expire();

@@ -18,6 +18,7 @@
 #include "config/config.hpp"
 #include "control/api.hpp"
 #include "control/jobs.hpp"
+#include "control/link_watch.hpp"
 #include "control/network.hpp"
 #include "control/publisher.hpp"
 #include "control/statistics.hpp"
@@ -113,6 +114,7 @@ class Control : public ControlApi {
     WorkerPool& workers_;
     LbModel model_;
     std::shared_ptr<const LbSnapshot> snapshot_;
+    LinkWatch links_;
     Network network_;
     Twins twins_;
     Statistics statistics_;

@@ -39,7 +39,7 @@ std::vector<PortStatus> Control::ports() const {
         entry.device = port.config.device;
         entry.driver = port.port->driver();
         entry.mac = port.port->mac();
-        entry.link_up = port.port->link_up();
+        entry.link_up = links_.is_up(i);
         entry.speed_mbps = port.port->speed_mbps();
         entry.mtu = port.port->mtu();
         entry.rx_queues = port.port->queues();

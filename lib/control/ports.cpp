@@ -22,7 +22,7 @@ Result<void> quiet_kernel(const std::string& name, ControlPort& port) {
         }
         port.guard.emplace(std::move(guard).value());
     }
-    if (!port.device.interface.empty() && port.device.driver != "net_tap") {
+    if (port.device.borrows_interface()) {
         Result<PacketMembership> membership =
             PacketMembership::join(port.device.interface, port.config.promiscuous);
         if (!membership) {

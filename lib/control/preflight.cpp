@@ -125,7 +125,7 @@ void check_queues(const PortConfig& port, const DeviceString& device, const Link
 void check_interface(const PortConfig& port, const DeviceString& device, size_t workers,
                      MachineFindings& findings) {
     const std::string& name = device.interface;
-    if (name.empty() || device.driver == "net_tap") {
+    if (!device.borrows_interface()) {
         return;
     }
     const std::string who = "port '" + port.name + "': ";

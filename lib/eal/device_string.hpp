@@ -17,6 +17,8 @@ struct DeviceString {
     bool is_pci() const { return driver.empty(); }
     // The kernel has the interface too, and sees what we see.
     bool shares_interface() const { return driver == "net_af_packet"; }
+    // The interface was there before us and stays behind. (A TAP's `iface` is the driver's own.)
+    bool borrows_interface() const { return !interface.empty() && driver != "net_tap"; }
     // Which queue a packet comes by may change within a flow. AF_PACKET's fanout rolls over to
     // another socket when one is full (DPDK 22.11 always asks for that); other virtual devices take
     // the queue that the sender chose. `hardware`: the interface is a NIC, whose RSS AF_XDP keeps.

@@ -221,6 +221,17 @@ std::string interface_name(int ifindex) {
                : "interface " + std::to_string(ifindex);
 }
 
+LinkState link_state(int ifindex) {
+    ifreq request{};
+    const UniqueFd control(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    if (!control || if_indextoname(static_cast<unsigned>(ifindex), request.ifr_name) == nullptr ||
+        ::ioctl(control.get(), SIOCGIFFLAGS, &request) != 0) {
+        return LinkState::Gone;
+    }
+    const int wanted = IFF_UP | IFF_RUNNING;
+    return (request.ifr_flags & wanted) == wanted ? LinkState::Up : LinkState::Down;
+}
+
 Result<OffloadState> offload_state(const std::string& name) {
     if (!interface_index(name)) {
         return Error{"there is no interface '" + name + "': `ip link` lists those there are"};

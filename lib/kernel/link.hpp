@@ -61,6 +61,13 @@ class Rtnetlink {
 std::optional<int> interface_index(const std::string& name);
 std::string interface_name(int ifindex);  // "interface 7" where it is gone
 
+// Down: switched off, or without a carrier.
+enum class LinkState : uint8_t { Up, Down, Gone };
+// By index: a new name leaves it the same interface, the old name at another does not. Asks by
+// ioctl, which takes no lock that another's request to the kernel may hold for long, as netlink
+// does.
+LinkState link_state(int ifindex);
+
 // ethtool -k, in short.
 struct OffloadState {
     bool gro = false;          // receive: merges packets beyond the MTU

@@ -70,6 +70,17 @@ TEST_F(LinkTest, CountsTheQueuesInUseNotThoseAllocated) {
     EXPECT_EQ(rtnetlink_->link("lo").value().rx_queues, 1U);  // has no channels to ask for
 }
 
+TEST_F(LinkTest, TellsALinkThatIsUpDownAndGone) {
+    EXPECT_EQ(link_state(index_), LinkState::Up);
+    run("ip link set port0 down");
+    EXPECT_EQ(link_state(index_), LinkState::Down);
+    run("ip link set port0 name renamed up");
+    EXPECT_EQ(link_state(index_), LinkState::Up);
+    run("ip link del renamed");
+    EXPECT_EQ(link_state(index_), LinkState::Gone);
+    EXPECT_EQ(link_state(0), LinkState::Gone);
+}
+
 TEST_F(LinkTest, SaysThatAnInterfaceIsMissing) {
     const std::string mend = ": `ip link` lists those there are";
     EXPECT_EQ(rtnetlink_->link("eth7").error(), "there is no interface 'eth7'" + mend);

@@ -199,6 +199,33 @@ class Lifecycle(OneDaemon):
         self.assertTrue(self.daemon.process.running(), "quit leaves the console, not the daemon")
 
 
+class Link(OneDaemon):
+    def link(self):
+        return self.daemon.show("show", "ports")[0]["link"]
+
+    def test_the_link_goes_down_comes_back_and_vanishes(self):
+        self.lbd().start()
+        lb, router = self.site.lb, self.site.router
+        self.carrying()
+        self.assertEqual(self.link(), "up")
+        for away, back in ((lambda: lb.ip("link set uplink down"), lambda: lb.ip("link set uplink up")),
+                           (lambda: router.ip("link set lb down"), lambda: router.ip("link set lb up"))):
+            downs, ups = (self.daemon.log().count(f"uplink is {state}") for state in ("down", "up"))
+            away()
+            wait_for(lambda: self.link() == "down", 3, "show ports to say down")
+            wait_for(lambda: self.daemon.log().count("uplink is down") == downs + 1, 3, "a line of the link's end")
+            back()
+            wait_for(lambda: self.link() == "up", 3, "show ports to say up")
+            wait_for(lambda: self.daemon.log().count("uplink is up") == ups + 1, 3, "a line of the link's return")
+            self.carrying()
+        lb.ip("link del uplink")
+        wait_for(lambda: "uplink is gone" in self.daemon.log(), 3, "a line of the interface's end")
+        time.sleep(1.5)
+        self.assertEqual(self.daemon.log().count("uplink is gone"), 1)
+        self.assertEqual(self.link(), "down")
+        self.assertEqual(self.daemon.stop(), 0, self.daemon.log())
+
+
 class Takeover(OneDaemon):
     def test_another_machine_at_the_same_address_takes_over(self):
         """Another MAC: who still knows the old one learns the new one by an announcement, not by a timeout."""
