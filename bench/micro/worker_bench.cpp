@@ -3,8 +3,8 @@
 //
 // Only poll_once() is timed, with the rings' own cost in it; the packets are written just before,
 // so they lie in the cache as a NIC with DDIO would leave them. Which flow comes next is drawn at
-// random: with more flows than the caches hold, each packet misses. Tables lie in transparent huge pages.
-// Arguments: mode, family, flows.
+// random: with more flows than the caches hold, each packet misses. Tables lie in transparent huge
+// pages. Arguments: mode, family, flows.
 #include <algorithm>
 #include <cstring>
 #include <map>
