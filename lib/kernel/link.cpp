@@ -2,6 +2,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <string_view>
 
 #include <linux/ethtool.h>
 #include <linux/if_addr.h>
@@ -252,7 +253,11 @@ Result<OffloadState> offload_state(const std::string& name) {
 bool is_hardware(const std::string& name) {
     ethtool_drvinfo info{};
     info.cmd = ETHTOOL_GDRVINFO;
-    return !name.empty() && ethtool(name, &info) == 0 && info.bus_info[0] != '\0';
+    if (name.empty() || ethtool(name, &info) != 0) {
+        return false;
+    }
+    const std::string_view bus = info.bus_info;  // "0000:3b:00.0"; of virtual ones "", "N/A", "tap"
+    return !bus.empty() && bus != "N/A" && bus != "tap" && bus != "tun";
 }
 
 }  // namespace dlb
