@@ -12,7 +12,6 @@
 
 #include "net/byte_order.hpp"
 #include "net/checksum.hpp"
-#include "net/xxh.hpp"
 
 namespace dlb {
 
@@ -59,7 +58,7 @@ void type_at(OuterHeader& outer, OuterHeader::TypeField field, size_t offset) {
     outer.type_offset = static_cast<uint8_t>(offset);
 }
 
-// RFC 7348 §5. The inner source is ours alone: local, unicast, made from the outer source.
+// RFC 7348 §5. The inner source is locally administered, and ends like the outer source's address.
 void append_vxlan(OuterHeader& outer, const IpAddress& source, const Tunnel& tunnel) {
     rte_vxlan_hdr vxlan{};
     vxlan.vx_flags = Be32(0x08000000).raw();
@@ -67,9 +66,8 @@ void append_vxlan(OuterHeader& outer, const IpAddress& source, const Tunnel& tun
     append(outer, vxlan);
     rte_ether_hdr ethernet{};
     std::memcpy(ethernet.dst_addr.addr_bytes, tunnel.mac.bytes.data(), tunnel.mac.bytes.size());
-    const uint64_t own = XXH64(source.bytes().data(), source.size(), 0);
-    std::memcpy(ethernet.src_addr.addr_bytes, &own, sizeof ethernet.src_addr.addr_bytes);
     ethernet.src_addr.addr_bytes[0] = 0x02;
+    std::memcpy(ethernet.src_addr.addr_bytes + 2, source.bytes().data() + source.size() - 4, 4);
     append(outer, ethernet);
     type_at(outer, OuterHeader::TypeField::EtherType, outer.length - sizeof ethernet.ether_type);
 }
