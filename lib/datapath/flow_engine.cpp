@@ -1,5 +1,7 @@
 #include "datapath/flow_engine.hpp"
 
+#include <algorithm>
+
 namespace dlb {
 
 namespace {
@@ -206,9 +208,11 @@ uint32_t FlowEngine::make_entry(const DataplaneTables& tables, const Packet& pac
 template <typename F>
 void FlowEngine::evict_one(const DataplaneTables& tables) {
     constexpr uint32_t kLookedAt = 16;
+    constexpr uint32_t kMostSteps = 256;  // over free entries too: a packet waits for this
     const FlowTable<F>& flows = table<F>();
+    const uint32_t most = std::min(flows.used(), kMostSteps);
     uint32_t victim = FlowTable<F>::kNone;
-    for (uint32_t seen = 0, steps = 0; seen < kLookedAt && steps < flows.used(); ++steps) {
+    for (uint32_t seen = 0, steps = 0; seen < kLookedAt && steps < most; ++steps) {
         eviction_cursor_ = eviction_cursor_ + 1 < flows.used() ? eviction_cursor_ + 1 : 0;
         const FlowEntry<F>& entry = flows.entry(eviction_cursor_);
         if (entry.state != FlowState::Free) {

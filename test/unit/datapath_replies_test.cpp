@@ -358,8 +358,7 @@ TEST_P(ReplyPaths, AFloodOfTheOtherFamilyLeavesRoom) {
     }
     ASSERT_EQ(bench.engine.count(), kCapacity);
     for (uint16_t port = 1000; port < 1100; ++port) {
-        EXPECT_THAT(bench.send(request(port)),
-                    StartsWith(at(snat(), snat_port(bench.send(request(port))))));
+        EXPECT_THAT(bench.send(request(port)), HasSubstr(" > " + at(host(), 8080)));
     }
     EXPECT_EQ(bench.engine.count(), kCapacity);
 }
