@@ -220,7 +220,7 @@ class Link(OneDaemon):
             self.carrying()
         lb.ip("link del uplink")
         wait_for(lambda: "uplink is gone" in self.daemon.log(), 3, "a line of the interface's end")
-        time.sleep(1.5)
+        time.sleep(1.5)  # it is looked at once a second: nothing more is to be said
         self.assertEqual(self.daemon.log().count("uplink is gone"), 1)
         self.assertEqual(self.link(), "down")
         self.assertEqual(self.daemon.stop(), 0, self.daemon.log())

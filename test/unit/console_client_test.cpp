@@ -170,7 +170,11 @@ TEST_F(LbctlTest, ShutdownIsAnswered) {
 TEST_F(LbctlTest, DaemonThatGoesAwayIsAnError) {
     console_.loop().call([&] { console_.control().hold = true; });
     std::thread end([&] {
-        std::this_thread::sleep_for(200ms);
+        bool asked = false;
+        while (!asked) {
+            console_.loop().call([&] { asked = !console_.control().held.empty(); });
+            std::this_thread::yield();
+        }
         console_.stop();
     });
     const Ran ran = run({"show", "flows"});
