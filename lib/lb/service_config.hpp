@@ -1,5 +1,6 @@
 // A service and its backends as an operator describes them: what lb.toml, the console and discovery
-// write, and what LbModel keeps. Plain values, comparable, free of run-time state.
+// write, and what LbModel keeps. Plain values, comparable, free of run-time state. Thread safety:
+// as any plain value.
 #pragma once
 
 #include <cstdint>

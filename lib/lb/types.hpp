@@ -1,4 +1,5 @@
 // The words that services are described with; shared by configuration, tables and packet path.
+// Thread safety: plain values and pure functions.
 #pragma once
 
 #include <chrono>

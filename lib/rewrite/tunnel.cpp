@@ -54,7 +54,7 @@ uint64_t sum_inner(const uint8_t* packet, size_t length, const PacketMeta& meta)
     return sum_bytes(packet, l4) + static_cast<uint16_t>(~fold_checksum(pseudo));
 }
 
-// Writes the inner packet's type; gives back by how much the IP header changed.
+// Writes what the header says of the packet inside.
 void fill_type(uint8_t* header, const OuterHeader& outer, Family inner) {
     const bool v4 = inner == Family::V4;
     if (outer.type_field == OuterHeader::TypeField::IpProtocol) {
