@@ -87,6 +87,15 @@ void classify_portless(const FamilyTables<F>& tables, const typename F::Address&
 }  // namespace
 
 template <typename F>
+std::optional<unsigned> flow_owner(const ServiceEntry& service, const FlowKey<F>& key,
+                                   bool any_queue, unsigned workers) {
+    if (service.stateful_replies || (any_queue && service.sticky)) {
+        return client_owner<F>(key.source, key.source_port, workers);
+    }
+    return std::nullopt;
+}
+
+template <typename F>
 void classify(const LbSnapshot& snapshot, WorkerIdentity self, Packet& packet) {
     const FamilyTables<F>& tables = snapshot.tables<F>();
     const PacketMeta& meta = packet.meta;
@@ -104,10 +113,10 @@ void classify(const LbSnapshot& snapshot, WorkerIdentity self, Packet& packet) {
         }
         packet.cls = PacketClass::Request;
         packet.service = &snapshot.services[match.service->service];
-        if (packet.service->stateful_replies || (packet.any_queue && packet.service->sticky)) {
-            hand_over_unless_own(packet, self,
-                                 client_owner<F>(source, meta.source_port, self.count));
-        }
+        hand_over_unless_own(
+            packet, self,
+            flow_owner<F>(*packet.service, packet.key<F>(), packet.any_queue, self.count)
+                .value_or(self.id));
         return;
     }
     const AddressEntry* own = tables.find_address(destination);
@@ -153,6 +162,10 @@ void load_key(const uint8_t* frame, Packet& packet) {
     packet.hash = key.hash();
 }
 
+template std::optional<unsigned> flow_owner<V4>(const ServiceEntry&, const FlowKey<V4>&, bool,
+                                                unsigned);
+template std::optional<unsigned> flow_owner<V6>(const ServiceEntry&, const FlowKey<V6>&, bool,
+                                                unsigned);
 template void load_key<V4>(const uint8_t*, Packet&);
 template void load_key<V6>(const uint8_t*, Packet&);
 template void classify<V4>(const LbSnapshot&, WorkerIdentity, Packet&);

@@ -2,6 +2,8 @@
 // packet path and `explain` ask the same function. Thread safety: pure but for the packet.
 #pragma once
 
+#include <optional>
+
 #include "datapath/packet.hpp"
 #include "lb/snapshot.hpp"
 
@@ -11,6 +13,12 @@ struct WorkerIdentity {
     unsigned id = 0;
     unsigned count = 1;
 };
+
+// The worker that keeps the flow of `key` (client to VIP), for its packets and for all that is
+// about it. nullopt: the one whose queue the flow's packets come by. `any_queue`: that may be any.
+template <typename F>
+std::optional<unsigned> flow_owner(const ServiceEntry& service, const FlowKey<F>& key,
+                                   bool any_queue, unsigned workers);
 
 // Makes the packet's key and its hash. REQUIRES: status Ok and F the packet's family.
 template <typename F>
