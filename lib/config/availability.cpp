@@ -28,10 +28,6 @@ bool is_none(const Value& value) {
 bool is_zero(const Value& value) {
     return value.is_integer() && value.as_integer(std::nothrow) == 0;
 }
-bool is_no_time(const Value& value) {
-    return value.is_string() &&
-           parse_duration(value.as_string(std::nothrow).str) == std::chrono::milliseconds(0);
-}
 bool is_off(const Value& value) {
     return value.is_boolean() && !value.as_boolean(std::nothrow);
 }
@@ -48,14 +44,6 @@ struct NotYet {
 const std::vector<NotYet>& not_yet() {
     static const std::vector<NotYet> entries = {
         {{"lb", "user"}, is_empty, "giving up root is", "set user = \"\" or remove it"},
-        {{"service", "persistence"},
-         is_no_time,
-         "persistence is",
-         "set persistence = \"0s\" or remove it"},
-        {{"service", "max_new_flows"},
-         is_zero,
-         "a bound on new flows is",
-         "set max_new_flows = 0 or remove it"},
         {{"service", "mss_clamp"},
          is_zero,
          "clamping the MSS is",
@@ -109,43 +97,11 @@ void check_entry(const NotYet& entry, size_t depth, const Value& value, const Pa
     }
 }
 
-// The names of the values that this version has: "nat, fnat, dr or ipip".
-template <typename Enum>
-std::string available_names(unsigned count) {
-    std::vector<std::string> names;
-    for (unsigned i = 0; i < count; ++i) {
-        if (is_available(static_cast<Enum>(i))) {
-            names.emplace_back(to_string(static_cast<Enum>(i)));
-        }
-    }
-    return alternatives(names);
-}
-
 }  // namespace
 
 void check_available(const Value& root, Findings& findings) {
     for (const NotYet& entry : not_yet()) {
         check_entry(entry, 0, root, Path(), findings);
-    }
-}
-
-void check_available(const ServiceConfig& service, const Path& path, Findings& findings) {
-    if (!is_available(service.scheduler)) {
-        findings.add(path.key("scheduler"),
-                     refusal(fmt::format("scheduler '{}' is", to_string(service.scheduler))),
-                     "use " + available_names<SchedulerKind>(kSchedulers));
-    }
-    if (service.overflow != Overflow::Drop) {
-        findings.add(path.key("overflow"),
-                     refusal(fmt::format("overflow '{}' is", to_string(service.overflow))),
-                     "use drop");
-    }
-    for (size_t i = 0; i < service.backends.size(); ++i) {
-        const Path backend = path.item("backend", i);
-        if (service.backends[i].max_connections != 0) {
-            findings.add(backend.key("max_connections"), refusal("a bound on connections is"),
-                         "set max_connections = 0 or remove it");
-        }
     }
 }
 

@@ -183,6 +183,7 @@ ServiceConfig build_service(const Value& table) {
         service.tunnel_port = default_tunnel_port(service.mode);
     }
     take(table, "sticky", service.sticky);
+    take(table, "persistence", service.persistence);
     if (const Value* timeout = child(table, "timeout")) {
         take(*timeout, "tcp_established", service.timeout.tcp_established);
         take(*timeout, "tcp_handshake", service.timeout.tcp_handshake);
@@ -191,6 +192,7 @@ ServiceConfig build_service(const Value& table) {
     }
     take(table, "icmp_echo", service.icmp_echo);
     take(table, "overflow", service.overflow);
+    take(table, "max_new_flows", service.max_new_flows);
     take(table, "min_backends", service.min_backends);
     take_tables(table, "backend", service.backends, build_backend);
     return service;

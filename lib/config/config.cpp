@@ -22,17 +22,10 @@ namespace {
 using conf::Finding;
 using conf::Findings;
 
-void check_available_services(const std::vector<ServiceConfig>& services, Findings& findings) {
-    for (size_t i = 0; i < services.size(); ++i) {
-        conf::check_available(services[i], conf::service_path(services, i), findings);
-    }
-}
-
 // REQUIRES: the document without errors.
 Config check_document(const conf::Value& root, Findings& findings) {
     Config config = conf::build_config(root);
     conf::check_available(root, findings);
-    check_available_services(config.services, findings);
     findings.seal();
     conf::check_ports(config.ports, findings);
     conf::check_services(config.services, config.ports, findings);
@@ -144,8 +137,6 @@ ConfigResult load_config(const std::string& file) {
 std::vector<ConfigError> validate_services(const std::vector<ServiceConfig>& services,
                                            const std::vector<PortConfig>& ports) {
     Findings findings;
-    check_available_services(services, findings);
-    findings.seal();
     conf::check_services(services, ports, findings);
     conf::check_claims(services, findings);
     std::vector<ConfigError> errors;

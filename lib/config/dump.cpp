@@ -119,9 +119,7 @@ void dump_backend(const BackendConfig& backend, Writer out) {
     out.key("address", backend.address);
     out.key("port", backend.port);
     out.key("weight", backend.weight);
-    if (backend.max_connections != 0) {
-        out.key("max_connections", backend.max_connections);
-    }
+    out.key("max_connections", backend.max_connections);
     if (!backend.mac.is_zero()) {
         out.key("mac", backend.mac);
     }
@@ -150,9 +148,11 @@ void dump_service(const ServiceConfig& service, Writer out) {
         out.key("tunnel_port", service.tunnel_port);
     }
     out.key("sticky", service.sticky);
+    out.key("persistence", service.persistence);
     out.raw("timeout", show(service.timeout));
     out.key("icmp_echo", service.icmp_echo);
     out.key("overflow", to_string(service.overflow));
+    out.key("max_new_flows", service.max_new_flows);
     out.key("min_backends", service.min_backends);
     for (const BackendConfig& backend : service.backends) {
         dump_backend(backend, out.inner());

@@ -21,6 +21,9 @@ void check_device(const PortConfig& port, const Path& path, Findings& findings);
 void check_services(const std::vector<ServiceConfig>& services,
                     const std::vector<PortConfig>& ports, Findings& findings);
 
+// What a service asks for that rests on flows, against `sticky`. `path` is the service's.
+void check_state(const ServiceConfig& service, const Path& path, Findings& findings);
+
 // Services against each other.
 void check_claims(const std::vector<ServiceConfig>& services, Findings& findings);
 

@@ -5,7 +5,6 @@
 
 #include <fmt/format.h>
 
-#include "config/availability.hpp"
 #include "config/notation.hpp"
 #include "config/text.hpp"
 #include "config/validate.hpp"
@@ -351,6 +350,7 @@ void check_services(const std::vector<ServiceConfig>& services,
     for (size_t i = 0; i < services.size(); ++i) {
         const Path path = service_path(services, i);
         ServiceCheck(services[i], path, services, ports, findings).run();
+        check_state(services[i], path, findings);
     }
 }
 

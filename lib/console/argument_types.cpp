@@ -80,14 +80,11 @@ std::vector<std::string> backend_ports(const ControlApi& control, const Argument
     return ports;
 }
 
-// The names of the enum's values that this version can do.
 template <typename Enum>
-std::vector<std::string> available_names(unsigned count) {
+std::vector<std::string> enum_names(unsigned count) {
     std::vector<std::string> names;
     for (unsigned i = 0; i < count; ++i) {
-        if (is_available(static_cast<Enum>(i))) {
-            names.emplace_back(to_string(static_cast<Enum>(i)));
-        }
+        names.emplace_back(to_string(static_cast<Enum>(i)));
     }
     return names;
 }
@@ -114,12 +111,11 @@ constexpr std::array kTypes = {
     ArgumentType{"limit", "a whole number from 1 to 20000", is_number<1, 20000>},
     ArgumentType{"mode", "nat, fnat, dr, ipip, gre, gue, fou or vxlan",
                  [](std::string_view word) { return parse_mode(word).has_value(); },
-                 [](const ControlApi&, const Arguments&) { return available_names<Mode>(kModes); }},
-    ArgumentType{"scheduler", "maglev, rr, wrr, lc, wlc, sh or random",
-                 [](std::string_view word) { return parse_scheduler(word).has_value(); },
-                 [](const ControlApi&, const Arguments&) {
-                     return available_names<SchedulerKind>(kSchedulers);
-                 }},
+                 [](const ControlApi&, const Arguments&) { return enum_names<Mode>(kModes); }},
+    ArgumentType{
+        "scheduler", "maglev, rr, wrr, lc, wlc, sh or random",
+        [](std::string_view word) { return parse_scheduler(word).has_value(); },
+        [](const ControlApi&, const Arguments&) { return enum_names<SchedulerKind>(kSchedulers); }},
     ArgumentType{"word", "a command or the first words of one", is_any},
 };
 

@@ -106,6 +106,8 @@ Json describe_in_full(const ServiceStatus& service) {
                           {"tcp_fin", config.timeout.tcp_fin.count()},
                           {"udp", config.timeout.udp.count()}};
     json["icmp_echo"] = config.icmp_echo;
+    json["persistence_ms"] = config.persistence.count();
+    json["max_new_flows"] = config.max_new_flows;
     json["overflow"] = name(to_string(config.overflow));
     json["min_backends"] = config.min_backends;
     return json;

@@ -41,6 +41,36 @@ std::string describe_class(const Decision& decision, const ExplainQuery& query) 
     }
 }
 
+// How a packet without a flow comes to its backend.
+std::string describe_choice(const Decision& decision) {
+    const std::string backend = "backend " + decision.backend->to_string();
+    if (decision.persistent) {
+        return "no flow yet; the client's other flows go to " + backend;
+    }
+    return decision.stateless
+               ? "no flow yet, and the quota of half-open flows is used up: by hash " + backend +
+                     ", and no flow is kept"
+               : "no flow yet; the scheduler gives " + backend;
+}
+
+// Why a packet of the service gets no backend.
+std::string describe_refusal(const Decision& decision, const ModelService& service) {
+    switch (decision.verdict) {
+        case Verdict::BackendGone:
+            return "the backend of its flow is gone or down; overflow = \"" +
+                   std::string(to_string(service.config.overflow)) + "\"";
+        case Verdict::BackendsFull:
+            return "every backend has its max_connections; overflow = \"" +
+                   std::string(to_string(service.config.overflow)) + "\"";
+        case Verdict::NewFlowLimit:
+            return "the service has had its " + std::to_string(service.config.max_new_flows) +
+                   " new flows of this second";
+        default:
+            return "no backend takes new flows; overflow = \"" +
+                   std::string(to_string(service.config.overflow)) + "\"";
+    }
+}
+
 // What becomes of a reply's endpoints.
 std::string describe_translation(const Decision& decision) {
     if (!decision.translated_source) {
@@ -92,13 +122,12 @@ Explanation Control::make_explanation(const ExplainQuery& query,
                                     ", " + std::string(to_string(service->config.scheduler)) + ")");
         if (decision.backend) {
             explanation.source = decision.known_flow ? "flow" : "scheduler";
-            explanation.steps.push_back(
-                decision.known_flow
-                    ? "worker " + std::to_string(chosen) + " has its flow: backend " +
-                          decision.backend->to_string()
-                    : "no flow yet; the scheduler gives backend " + decision.backend->to_string());
+            explanation.steps.push_back(decision.known_flow ? "worker " + std::to_string(chosen) +
+                                                                  " has its flow: backend " +
+                                                                  decision.backend->to_string()
+                                                            : describe_choice(decision));
         } else {
-            explanation.steps.push_back("no backend takes new flows");
+            explanation.steps.push_back(describe_refusal(decision, *service));
         }
     }
     if (decision.hop_asked) {

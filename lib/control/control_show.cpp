@@ -121,7 +121,9 @@ std::vector<BackendStatus> Control::backends() const {
             BackendStatus entry;
             entry.service = service.config.name;
             entry.config = backend.config;
-            entry.state = backend.draining ? BackendState::Draining : BackendState::Active;
+            entry.state = backend.down       ? BackendState::Down
+                          : backend.draining ? BackendState::Draining
+                                             : BackendState::Active;
             entry.health = "none";
             const BackendSums sums = statistics_.backend(backend);
             entry.active_connections = sums.active;

@@ -53,7 +53,7 @@ bool ListFlowsJob::step_family(const Worker& worker, const DataplaneTables& tabl
     const uint32_t end = std::min(cursor_ + kFlowsPerStep, flows.used());
     for (; cursor_ < end && rows_.size() < limit_; ++cursor_) {
         const FlowEntry<F>& entry = flows.entry(cursor_);
-        if (entry.state == FlowState::Free) {
+        if (entry.state == FlowState::Free || is_client(entry.state)) {
             continue;
         }
         const FlowRow row = make_row<F>(*tables.lb, worker, entry);
@@ -156,14 +156,18 @@ void ExplainJob::decide(const Worker& worker, const DataplaneTables& tables) {
         decide_reply<F>(worker, tables, packet);
     } else if (packet.cls == PacketClass::Request) {
         decision_.service = packet.service->slot;
-        const BackendEntry* backend =
-            worker.flows().peek<F>(*tables.lb, packet, decision_.known_flow);
-        if (backend == nullptr) {
-            decision_.verdict = Verdict::NoBackend;
+        // A packet in the middle of the flow that there is, or else the first of a new one.
+        packet.meta.tcp_flags = worker.flows().peek_flow<F>(packet) != nullptr ? kTcpAck : kTcpSyn;
+        const auto peek = worker.flows().peek<F>(*tables.lb, packet, worker.now_ms());
+        decision_.known_flow = peek.known;
+        decision_.persistent = peek.persistent;
+        decision_.stateless = peek.stateless && packet.service->sticky;
+        if (peek.failure != Verdict::Forwarded) {
+            decision_.verdict = peek.failure;
             return;
         }
-        decision_.backend = endpoint_of(*backend, key.destination_port);
-        finish(tables.hops.of_backend(backend->id), Verdict::Forwarded);
+        decision_.backend = endpoint_of(*peek.backend, key.destination_port);
+        finish(tables.hops.of_backend(peek.backend->id), Verdict::Forwarded);
     } else if (packet.cls == PacketClass::Punt) {
         decision_.verdict = Verdict::Punted;
     }

@@ -47,6 +47,8 @@ struct Decision {
     PacketClass cls = PacketClass::Done;
     Verdict verdict = Verdict::Punted;
     bool known_flow = false;
+    bool persistent = false;          // as the client's other flows
+    bool stateless = false;           // no flow would be kept
     std::optional<uint32_t> service;  // slot
     std::optional<Endpoint> backend;
     std::optional<Endpoint> translated_source, translated_destination;  // of a reply

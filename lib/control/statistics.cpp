@@ -30,11 +30,11 @@ ServiceSums Statistics::sum_service(uint32_t slot) const {
 BackendSums Statistics::sum_backend(BackendId id) const {
     BackendSums sums;
     for (unsigned worker = 0; worker < workers_.size(); ++worker) {
-        const BackendCounters* counters = workers_.worker(worker).table_counters().find(id);
-        if (counters != nullptr) {
+        const TableCounters& by_table = workers_.worker(worker).table_counters();
+        sums.active += by_table.active(id);
+        if (const BackendCounters* counters = by_table.find(id)) {
             sums.packets += counters->packets.get();
             sums.bytes += counters->bytes.get();
-            sums.active += counters->active.get();
             sums.flows += counters->flows.get();
         }
     }

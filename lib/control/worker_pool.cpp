@@ -120,6 +120,13 @@ Result<std::unique_ptr<WorkerPool>> WorkerPool::create(const LbConfig& config,
         pool->threads_.push_back(std::make_unique<WorkerThread>(
             *pool->workers_.back(), *pool->bells_[id], std::move(policy)));
     }
+    std::vector<const TableCounters*> peers;
+    for (const auto& worker : pool->workers_) {
+        peers.push_back(&worker->table_counters());
+    }
+    for (const auto& worker : pool->workers_) {
+        worker->set_peers(peers);
+    }
     return pool;
 }
 

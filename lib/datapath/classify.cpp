@@ -26,11 +26,12 @@ void hand_over_unless_own(Packet& packet, WorkerIdentity self, unsigned owner) {
     }
 }
 
-// Who keeps a client's flows where the queue does not settle it, or where both directions have to
-// meet because replies cannot be told without their flow.
+// Who keeps a client's flows where the queue does not settle it, see FlowKeeper.
 template <typename F>
-unsigned client_owner(const typename F::Address& client, uint16_t port, unsigned workers) {
-    return hash_share(XXH3_64bits_withSeed(&client, sizeof client, port), workers);
+unsigned client_owner(FlowKeeper keeper, const typename F::Address& client, uint16_t port,
+                      unsigned workers) {
+    const uint16_t seed = keeper == FlowKeeper::ClientAddress ? 0 : port;
+    return hash_share(XXH3_64bits_withSeed(&client, sizeof client, seed), workers);
 }
 
 // Whether the address can be one host's, so that there is somebody to answer. RFC 1122 §3.2.1.3,
@@ -89,10 +90,11 @@ void classify_portless(const FamilyTables<F>& tables, const typename F::Address&
 template <typename F>
 std::optional<unsigned> flow_owner(const ServiceEntry& service, const FlowKey<F>& key,
                                    bool any_queue, unsigned workers) {
-    if (service.stateful_replies || (any_queue && service.sticky)) {
-        return client_owner<F>(key.source, key.source_port, workers);
+    const bool anyhow = any_queue && service.sticky;
+    if (service.keeper == FlowKeeper::Queue && !anyhow) {
+        return std::nullopt;
     }
-    return std::nullopt;
+    return client_owner<F>(service.keeper, key.source, key.source_port, workers);
 }
 
 template <typename F>
@@ -143,7 +145,8 @@ void classify(const LbSnapshot& snapshot, WorkerIdentity self, Packet& packet) {
         packet.service = &snapshot.services[reply->service];
         if (reply->ambiguous) {
             hand_over_unless_own(packet, self,
-                                 client_owner<F>(destination, meta.destination_port, self.count));
+                                 client_owner<F>(snapshot.reply_keeper, destination,
+                                                 meta.destination_port, self.count));
         }
     }
 }

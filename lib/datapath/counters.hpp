@@ -29,8 +29,14 @@ using Counter = OwnedCounter<uint64_t>;
 struct BackendCounters {
     Counter packets, bytes, new_flows;
     OwnedCounter<uint32_t> flows;       // in the table, in any state
-    OwnedCounter<uint32_t> active;      // of them, those that are open
     OwnedCounter<uint32_t> generation;  // of the BackendId that these belong to
+};
+
+// A backend's open flows. Apart from the counters above: schedulers of all workers read it, and
+// those change with each packet.
+struct BackendLoad {
+    OwnedCounter<uint32_t> active;
+    OwnedCounter<uint32_t> generation;
 };
 
 struct ServiceCounters {
@@ -46,7 +52,7 @@ struct WorkerCounters {
     Counter busy_cycles;                        // of loops that had packets
     Counter total_cycles;
     Counter flows_expired, flows_evicted, flows_rescheduled;
-    Counter flows_stateless;  // packets that were forwarded by hash alone as the table was full
+    Counter flows_stateless;  // packets forwarded by hash alone: no room, or no half-open quota
 
     Counter& of(Verdict verdict) { return verdicts[static_cast<unsigned>(verdict)]; }
     const Counter& of(Verdict verdict) const { return verdicts[static_cast<unsigned>(verdict)]; }
@@ -57,9 +63,12 @@ class TableCounters {
   public:
     TableCounters()
         : backend_memory_(allocate_pages(sizeof(BackendCounters) * BackendId::kMaxSlots)),
-          service_memory_(allocate_pages(sizeof(ServiceCounters) * kMaxServices)) {}
+          service_memory_(allocate_pages(sizeof(ServiceCounters) * kMaxServices)),
+          load_memory_(allocate_pages(sizeof(BackendLoad) * BackendId::kMaxSlots)) {}
 
-    bool valid() const { return backend_memory_ != nullptr && service_memory_ != nullptr; }
+    bool valid() const {
+        return backend_memory_ != nullptr && service_memory_ != nullptr && load_memory_ != nullptr;
+    }
 
     // The owner's way in: counters of an earlier backend in this slot start anew.
     BackendCounters& of(BackendId id) {
@@ -69,7 +78,6 @@ class TableCounters {
             counters.bytes.set(0);
             counters.new_flows.set(0);
             counters.flows.set(0);
-            counters.active.set(0);
             counters.generation.set(id.generation());
         }
         return counters;
@@ -79,6 +87,22 @@ class TableCounters {
         const BackendCounters& counters = backend_array()[id.slot()];
         return counters.generation.get() == id.generation() ? &counters : nullptr;
     }
+    uint32_t active(BackendId id) const {
+        const BackendLoad& load = loads()[id.slot()];
+        return load.generation.get() == id.generation() ? load.active.get() : 0;
+    }
+    // The owner's. What ends of a backend whose slot is another's by now is not counted.
+    void change_active(BackendId id, int change) {
+        BackendLoad& load = loads()[id.slot()];
+        if (load.generation.get() != id.generation()) {
+            if (change < 0) {
+                return;
+            }
+            load.active.set(0);
+            load.generation.set(id.generation());
+        }
+        load.active.add(static_cast<uint32_t>(change));
+    }
     ServiceCounters& of_service(uint32_t slot) const {
         return static_cast<ServiceCounters*>(service_memory_.get())[slot];
     }
@@ -87,8 +111,10 @@ class TableCounters {
     BackendCounters* backend_array() const {
         return static_cast<BackendCounters*>(backend_memory_.get());
     }
+    BackendLoad* loads() const { return static_cast<BackendLoad*>(load_memory_.get()); }
     ZeroedMemory backend_memory_;
     ZeroedMemory service_memory_;
+    ZeroedMemory load_memory_;
 };
 
 }  // namespace dlb

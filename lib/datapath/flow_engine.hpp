@@ -1,24 +1,33 @@
 // FlowEngine: one worker's flows. Which backend does this packet go to, and which flow is this
 // reply of?
 //
-// Thread safety: the worker's thread; counters may be read by others.
+// A decision is made by a const function (plan_*, peek*) that changes nothing, and then carried
+// out: what `explain` says is what would happen. Thread safety: the worker's thread; counters may
+// be read by others.
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
+#include "datapath/classify.hpp"
 #include "datapath/counters.hpp"
+#include "datapath/flow_store.hpp"
 #include "datapath/packet.hpp"
+#include "datapath/service_gate.hpp"
 #include "datapath/tables.hpp"
-#include "flow/flow_table.hpp"
+#include "lb/scheduler.hpp"
 
 namespace dlb {
 
 class FlowEngine {
   public:
     // `capacity` bounds the flows of both families together. valid() is false when memory is short.
-    FlowEngine(unsigned worker, uint32_t capacity, const Allocate& allocate,
+    FlowEngine(WorkerIdentity self, uint32_t capacity, const Allocate& allocate,
                WorkerCounters& counters, TableCounters& by_table);
-    bool valid() const { return v4_.valid() && v6_.valid(); }
+    bool valid() const { return store_.valid() && scheduler_.valid() && gate_.valid(); }
+    // The counters of all workers, this one's too: what is least loaded, or full, is so for all
+    // together. Before the first packet; without it there is one worker.
+    void set_peers(std::vector<const TableCounters*> peers) { peers_ = std::move(peers); }
 
     // Where a request goes: packet.backend, and in fnat the source that it gets.
     template <typename F>
@@ -40,12 +49,20 @@ class FlowEngine {
     template <typename F>
     ReplyPath<F> find_reply_path(const DataplaneTables& tables, Packet& packet, uint32_t now_ms);
 
-    // The backend that find_path() would give, and whether from a flow; changes nothing. nullptr:
-    // none.
+    // What find_path() would say; changes nothing.
+    struct Peek {
+        Verdict failure = Verdict::Forwarded;
+        const BackendEntry* backend = nullptr;
+        bool known = false;       // from a flow
+        bool persistent = false;  // from where the client's other flows went
+        bool stateless = false;   // by hash, and no flow would be kept
+    };
     template <typename F>
-    const BackendEntry* peek(const LbSnapshot& snapshot, const Packet& packet, bool& known) const;
+    Peek peek(const LbSnapshot& snapshot, const Packet& packet, uint32_t now_ms) const;
 
-    // The flow that a reply is of; nullptr: none. Changes nothing.
+    // The flow of a request; of a reply; nullptr: none. Change nothing.
+    template <typename F>
+    const FlowEntry<F>* peek_flow(const Packet& packet) const;
     template <typename F>
     const FlowEntry<F>* peek_reply(const LbSnapshot& snapshot, const Packet& packet) const;
 
@@ -59,44 +76,67 @@ class FlowEngine {
     }
 
     // Ends flows whose time has come, looking at a slice of each table.
-    void sweep(const DataplaneTables& tables, uint32_t now_ms, uint32_t slice);
+    void sweep(const DataplaneTables& tables, uint32_t now_ms, uint32_t slice) {
+        store_.sweep(tables, now_ms, slice);
+    }
 
-    uint32_t count() const { return v4_.count() + v6_.count(); }
+    uint32_t count() const { return store_.count() - store_.clients(); }
     template <typename F>
-    const FlowTable<F>& table() const;
+    const FlowTable<F>& table() const {
+        return store_.table<F>();
+    }
 
   private:
+    // What becomes of a packet whose flow is known.
+    enum class Fate : uint8_t { GoesOn, BeginsAnew, BackendGone };
     template <typename F>
-    FlowTable<F>& table();
+    Fate fate_of(const LbSnapshot& lb, const FlowEntry<F>& entry, const Packet& packet) const;
+
+    // What becomes of a packet that has no flow.
+    struct Plan {
+        Verdict failure = Verdict::Forwarded;
+        const BackendEntry* backend = nullptr;
+        Scheduler::Choice choice;  // where the scheduler was asked
+        FlowState state = FlowState::Free;
+        bool scheduled = false;
+        bool persistent = false;
+        bool stateless = false;
+    };
     template <typename F>
-    const BackendEntry* live_backend(const LbSnapshot& snapshot, const FlowEntry<F>& entry,
-                                     const Packet& packet) const;
+    Plan plan_new(const LbSnapshot& lb, const Packet& packet, uint32_t now_ms) const;
+    template <typename F>
+    Scheduler::Choice schedule(const LbSnapshot& lb, const Packet& packet, bool by_hash) const;
     template <typename F>
     Path<F> open_flow(const DataplaneTables& tables, Packet& packet, uint32_t now_ms);
     template <typename F>
-    uint32_t make_entry(const DataplaneTables& tables, const Packet& packet, bool required);
+    Path<F> serve_without_flow(const DataplaneTables& tables, Packet& packet, const Plan& plan);
     template <typename F>
-    bool make_room(const DataplaneTables& tables, uint64_t hash, bool required);
+    Verdict fill_flow(const DataplaneTables& tables, const Packet& packet, uint32_t index);
     template <typename F>
-    void evict_one(const DataplaneTables& tables);
+    Path<F> path_of(const DataplaneTables& tables, const FlowEntry<F>& entry, bool known) const;
+
+    // Persistence: notes of where a client's flows go.
+    template <typename F>
+    const BackendEntry* find_client(const LbSnapshot& lb, const Packet& packet) const;
+    template <typename F>
+    void note_client(const DataplaneTables& tables, const Packet& packet, FlowState flow,
+                     uint32_t now_ms);
+
     template <typename F>
     bool index_reply(const DataplaneTables& tables, uint32_t index, const BackendEntry& backend);
     template <typename F>
     uint32_t find_reply(const LbSnapshot& snapshot, const Packet& packet) const;
     template <typename F>
     bool take_snat_port(const DataplaneTables& tables, const Packet& packet, uint32_t index);
-    template <typename F>
-    void close_flow(const DataplaneTables& tables, uint32_t index);
-    template <typename F>
-    void set_state(FlowEntry<F>& entry, FlowState state);
-    template <typename F>
-    Path<F> path_of(const DataplaneTables& tables, const FlowEntry<F>& entry, bool known) const;
+    void count_new_flow(const BackendEntry& backend, uint32_t now_ms, const ServiceEntry& service);
+    uint64_t opened(const ServiceEntry& service) const;
+    uint32_t connections(BackendId id) const;
 
-    unsigned worker_;
-    uint32_t capacity_;
-    uint32_t eviction_cursor_ = 0;  // of evict_one()
-    FlowTable<V4> v4_;
-    FlowTable<V6> v6_;
+    WorkerIdentity self_;
+    FlowStore store_;
+    Scheduler scheduler_;
+    ServiceGate gate_;
+    std::vector<const TableCounters*> peers_;
     WorkerCounters& counters_;
     TableCounters& by_table_;
 };

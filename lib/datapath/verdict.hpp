@@ -8,38 +8,43 @@
 namespace dlb {
 
 // X(Name, "name", Kind)
-#define DLB_VERDICTS(X)                            \
-    X(Forwarded, "forwarded", Sent)                \
-    X(Replied, "replied", Sent)                    \
-    X(EchoReplied, "echo_replied", Sent)           \
-    X(FromKernel, "from_kernel", Sent)             \
-    X(Punted, "punted", Kept)                      \
-    X(HandedOver, "handed_over", Kept)             \
-    X(AwaitsNeighbor, "awaits_neighbor", Kept)     \
-    X(Truncated, "truncated", Dropped)             \
-    X(BadHeader, "bad_header", Dropped)            \
-    X(BadChecksum, "bad_checksum", Dropped)        \
-    X(BadLength, "bad_length", Dropped)            \
-    X(BadExtension, "bad_extension", Dropped)      \
-    X(Fragment, "fragment", Dropped)               \
-    X(OtherHost, "other_host", Dropped)            \
-    X(OtherVlan, "other_vlan", Dropped)            \
-    X(NoService, "no_service", Dropped)            \
-    X(NoBackend, "no_backend", Dropped)            \
-    X(NoFlow, "no_flow", Dropped)                  \
-    X(NoSnatPort, "no_snat_port", Dropped)         \
-    X(FlowTableFull, "flow_table_full", Dropped)   \
-    X(NoRoute, "no_route", Dropped)                \
-    X(NoNeighbor, "no_neighbor", Dropped)          \
-    X(TtlExpired, "ttl_expired", Dropped)          \
-    X(TooBig, "too_big", Dropped)                  \
-    X(TooBigReported, "too_big_reported", Dropped) \
-    X(NoHeadroom, "no_headroom", Dropped)          \
-    X(IcmpUnhandled, "icmp_unhandled", Dropped)    \
-    X(NoTwin, "no_twin", Dropped)                  \
-    X(PuntFull, "punt_full", Dropped)              \
-    X(HandoverFull, "handover_full", Dropped)      \
-    X(InjectFull, "inject_full", Dropped)          \
+#define DLB_VERDICTS(X)                             \
+    X(Forwarded, "forwarded", Sent)                 \
+    X(Replied, "replied", Sent)                     \
+    X(EchoReplied, "echo_replied", Sent)            \
+    X(FromKernel, "from_kernel", Sent)              \
+    X(Punted, "punted", Kept)                       \
+    X(HandedOver, "handed_over", Kept)              \
+    X(AwaitsNeighbor, "awaits_neighbor", Kept)      \
+    X(Truncated, "truncated", Dropped)              \
+    X(BadHeader, "bad_header", Dropped)             \
+    X(BadChecksum, "bad_checksum", Dropped)         \
+    X(BadLength, "bad_length", Dropped)             \
+    X(BadExtension, "bad_extension", Dropped)       \
+    X(Fragment, "fragment", Dropped)                \
+    X(OtherHost, "other_host", Dropped)             \
+    X(OtherVlan, "other_vlan", Dropped)             \
+    X(NoService, "no_service", Dropped)             \
+    X(NoBackend, "no_backend", Dropped)             \
+    X(BackendsFull, "backends_full", Dropped)       \
+    X(BackendGone, "backend_gone", Dropped)         \
+    X(ResetSent, "reset_sent", Dropped)             \
+    X(UnreachableSent, "unreachable_sent", Dropped) \
+    X(NewFlowLimit, "new_flow_limit", Dropped)      \
+    X(NoFlow, "no_flow", Dropped)                   \
+    X(NoSnatPort, "no_snat_port", Dropped)          \
+    X(FlowTableFull, "flow_table_full", Dropped)    \
+    X(NoRoute, "no_route", Dropped)                 \
+    X(NoNeighbor, "no_neighbor", Dropped)           \
+    X(TtlExpired, "ttl_expired", Dropped)           \
+    X(TooBig, "too_big", Dropped)                   \
+    X(TooBigReported, "too_big_reported", Dropped)  \
+    X(NoHeadroom, "no_headroom", Dropped)           \
+    X(IcmpUnhandled, "icmp_unhandled", Dropped)     \
+    X(NoTwin, "no_twin", Dropped)                   \
+    X(PuntFull, "punt_full", Dropped)               \
+    X(HandoverFull, "handover_full", Dropped)       \
+    X(InjectFull, "inject_full", Dropped)           \
     X(TxFull, "tx_full", Dropped)
 
 enum class Verdict : uint8_t {
@@ -48,8 +53,8 @@ enum class Verdict : uint8_t {
 #undef DLB_VERDICT_NAME
 };
 
-// Sent: it left by a port. Kept: someone else has it now. Dropped: it is no more (too_big_reported:
-// its sender was told).
+// Sent: it left by a port. Kept: someone else has it now. Dropped: it is no more (reset_sent,
+// unreachable_sent, too_big_reported: its sender was told).
 enum class VerdictKind : uint8_t { Sent, Kept, Dropped };
 
 inline constexpr std::string_view kVerdictNames[] = {

@@ -14,7 +14,7 @@ namespace dlb {
 Worker::Worker(WorkerSetup setup)
     : setup_(std::move(setup)),
       reader_(*setup_.rcu, setup_.identity.id),
-      flows_(setup_.identity.id, setup_.flow_capacity, setup_.allocate, counters_, by_table_),
+      flows_(setup_.identity, setup_.flow_capacity, setup_.allocate, counters_, by_table_),
       forwarder_(flows_, by_table_),
       tx_(setup_.ports.size()),
       handovers_(setup_.identity.count),

@@ -80,6 +80,9 @@ class Worker {
     Worker& operator=(const Worker&) = delete;
     bool valid() const { return flows_.valid() && by_table_.valid(); }
 
+    // The counters of all workers, see FlowEngine. Before the first round.
+    void set_peers(std::vector<const TableCounters*> peers) { flows_.set_peers(std::move(peers)); }
+
     // One round over all queues and rings; gives the number of packets taken. REQUIRES:
     // reader().online().
     unsigned poll_once();

@@ -3,6 +3,7 @@
 #include <functional>
 
 #include "lb/model.hpp"
+#include "lb/turns.hpp"
 
 namespace dlb {
 
@@ -165,6 +166,9 @@ void fill_backends(const LbModel& model, const ModelService& service, LbSnapshot
         entry.id = backend.id;
         entry.family = backend.config.address.family();
         entry.takes_new_flows = backend.takes_new_flows();
+        entry.dead = backend.down;
+        entry.weight = backend.config.weight;
+        entry.max_connections = backend.config.max_connections;
         entry.port = to_network(backend.config.port);
         entry.service = service.slot;
         entry.address = backend.config.address;
@@ -174,6 +178,25 @@ void fill_backends(const LbModel& model, const ModelService& service, LbSnapshot
                 entry.outer = make_outer_header(*source, entry.address,
                                                 tunnel_of(service.config, backend.config));
             }
+        }
+    }
+}
+
+// Where several workers share the flows, both directions of a flow, or all flows of a client, may
+// have to meet at one of them. A stateful reply tells no service, so these have one rule for all.
+void choose_keepers(const LbModel& model, LbSnapshot& snapshot) {
+    for (const ModelService& service : model.services()) {
+        ServiceEntry& entry = snapshot.services[service.slot];
+        if (entry.persistence_ms != 0) {
+            entry.keeper = FlowKeeper::ClientAddress;
+            snapshot.reply_keeper =
+                entry.stateful_replies ? FlowKeeper::ClientAddress : snapshot.reply_keeper;
+        }
+    }
+    for (const ModelService& service : model.services()) {
+        ServiceEntry& entry = snapshot.services[service.slot];
+        if (entry.stateful_replies) {
+            entry.keeper = snapshot.reply_keeper;
         }
     }
 }
@@ -190,6 +213,27 @@ std::shared_ptr<const MaglevTable> make_maglev(std::vector<MaglevMember> members
         }
     }
     return std::make_shared<const MaglevTable>(std::move(members));
+}
+
+// The turns of the table's members, shared as the table is.
+void fill_turns(const ModelService& service, size_t index, const LbSnapshot* previous,
+                LbSnapshot& snapshot) {
+    const auto& table = snapshot.maglev[service.slot][index];
+    auto& turns = snapshot.turns[service.slot][index];
+    if (previous != nullptr && service.slot < previous->maglev.size() &&
+        previous->maglev[service.slot][index] == table) {
+        turns = previous->turns[service.slot][index];
+    }
+    if (turns == nullptr) {
+        std::vector<uint32_t> weights;
+        for (const MaglevMember& member : table->members()) {
+            weights.push_back(member.weight);
+        }
+        turns = std::make_shared<const std::vector<uint16_t>>(make_turns(weights));
+    }
+    MaglevView& view = snapshot.services[service.slot].maglev[index];
+    view.turns = turns->data();
+    view.turn_count = static_cast<uint32_t>(turns->size());
 }
 
 void fill_maglev(const ModelService& service, const LbSnapshot* previous, LbSnapshot& snapshot) {
@@ -212,8 +256,15 @@ void fill_maglev(const ModelService& service, const LbSnapshot* previous, LbSnap
             tables[index] = make_maglev(std::move(members),
                                         known ? previous->maglev[service.slot][index] : nullptr);
         }
+        const MaglevTable& table = *tables[index];
         snapshot.services[service.slot].maglev[index] = {
-            tables[index]->slots().data(), tables[index]->ids().data(), tables[index]->size()};
+            .slots = table.slots().data(),
+            .ids = table.ids().data(),
+            .size = table.size(),
+            .members = static_cast<uint32_t>(table.members().size())};
+        if (service.config.scheduler == SchedulerKind::Wrr && !table.empty()) {
+            fill_turns(service, index, previous, snapshot);
+        }
     }
 }
 
@@ -223,17 +274,27 @@ void fill_service(const LbModel& model, const ModelService& service, const LbSna
     entry.used = true;
     entry.slot = service.slot;
     entry.mode = service.config.mode;
+    entry.scheduler = service.config.scheduler;
+    entry.overflow = service.config.overflow;
     entry.sticky = service.config.sticky || service.config.mode == Mode::Fnat;
+    entry.max_new_flows = service.config.max_new_flows;
     const auto ms = [](std::chrono::milliseconds d) { return static_cast<uint32_t>(d.count()); };
     const FlowTimeouts& timeout = service.config.timeout;
+    entry.persistence_ms = ms(service.config.persistence);
+    const auto set = [&](FlowState state, uint32_t time) {
+        entry.timeout_ms[static_cast<unsigned>(state)] = time;
+    };
+    set(FlowState::Handshake, ms(timeout.tcp_handshake));
+    set(FlowState::Joined, ms(timeout.tcp_established));
+    set(FlowState::Established, ms(timeout.tcp_established));
+    set(FlowState::HalfClosed, ms(timeout.tcp_fin));
+    set(FlowState::Fin, ms(timeout.tcp_fin));
     // A reset connection lingers as in IPVS: 10 s, for what is still under way.
-    entry.timeout_ms = {0,
-                        ms(timeout.tcp_handshake),
-                        ms(timeout.tcp_established),
-                        ms(timeout.tcp_fin),  // half closed
-                        ms(timeout.tcp_fin),
-                        std::min(ms(timeout.tcp_fin), 10'000U),
-                        ms(timeout.udp)};
+    set(FlowState::Closed, std::min(ms(timeout.tcp_fin), 10'000U));
+    set(FlowState::UdpNew, ms(timeout.udp));
+    set(FlowState::Udp, ms(timeout.udp));
+    set(FlowState::ClientNew, entry.persistence_ms);
+    set(FlowState::Client, entry.persistence_ms);
     fill_maglev(service, previous, snapshot);
     if (service.config.mode == Mode::Fnat) {
         const std::vector<IpAddress>& known = model.snat_addresses();
@@ -268,6 +329,7 @@ std::shared_ptr<const LbSnapshot> build(const LbModel& model, const LbSnapshot* 
     snapshot->version = previous == nullptr ? 1 : previous->version + 1;
     snapshot->services.resize(model.service_slots());
     snapshot->maglev.resize(model.service_slots());
+    snapshot->turns.resize(model.service_slots());
     snapshot->backends.resize(model.backend_slots());
     snapshot->snat_addresses = model.snat_addresses();
     for (const ModelService& service : model.services()) {
@@ -276,6 +338,7 @@ std::shared_ptr<const LbSnapshot> build(const LbModel& model, const LbSnapshot* 
     }
     fill_tables<V4>(model, previous, *snapshot);
     fill_tables<V6>(model, previous, *snapshot);
+    choose_keepers(model, *snapshot);
     return snapshot;
 }
 

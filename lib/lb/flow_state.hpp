@@ -13,38 +13,61 @@
 namespace dlb {
 
 enum class FlowState : uint8_t {
-    Free,         // no flow
-    Handshake,    // SYN seen, no ACK yet
-    Established,  // or joined in the middle
-    HalfClosed,   // the backend has closed, the client not yet: it still has to be heard
-    Fin,          // the client has closed
-    Closed,       // RST seen
+    Free,       // no flow
+    Handshake,  // SYN seen, no ACK yet
+    Joined,     // first seen in the middle, by one packet
+    Established,
+    HalfClosed,  // the backend has closed, the client not yet: it still has to be heard
+    Fin,         // the client has closed
+    Closed,      // RST seen
+    UdpNew,      // one packet seen
     Udp,
+    ClientNew,  // no flow but where a client's flows go (persistence); none of them has come to
+                // life
+    Client,
 };
-inline constexpr unsigned kFlowStates = 7;
+inline constexpr unsigned kFlowStates = 11;
 
 constexpr std::string_view to_string(FlowState state) {
     constexpr std::string_view kNames[kFlowStates] = {
-        "free", "handshake", "established", "half_closed", "fin", "closed", "udp"};
+        "free",   "handshake", "joined", "established", "half_closed", "fin",
+        "closed", "udp_new",   "udp",    "client_new",  "client"};
     return kNames[static_cast<unsigned>(state)];
 }
 
 // Counts towards a backend's active connections.
 constexpr bool is_active(FlowState state) {
-    return state == FlowState::Handshake || state == FlowState::Established ||
-           state == FlowState::HalfClosed || state == FlowState::Udp;
+    return state == FlowState::Handshake || state == FlowState::Joined ||
+           state == FlowState::Established || state == FlowState::HalfClosed ||
+           state == FlowState::UdpNew || state == FlowState::Udp;
 }
 
-// A client that opens its connection anew: SYN alone, after the old one was closed.
+// One packet made it, and a forged source can send one: such flows have a quota of the table.
+constexpr bool is_half_open(FlowState state) {
+    return state == FlowState::Handshake || state == FlowState::Joined ||
+           state == FlowState::UdpNew || state == FlowState::ClientNew;
+}
+
+// A note of where a client's flows go.
+constexpr bool is_client(FlowState state) {
+    return state == FlowState::ClientNew || state == FlowState::Client;
+}
+
+// SYN alone: the client opens a connection.
+constexpr bool is_opening(uint8_t protocol, uint8_t tcp_flags) {
+    return protocol != kProtocolTcp || (tcp_flags & (kTcpSyn | kTcpAck | kTcpRst)) == kTcpSyn;
+}
+
+// A client that opens its connection anew, after the old one was closed.
 constexpr bool reopens(FlowState state, uint8_t tcp_flags) {
-    return (tcp_flags & (kTcpSyn | kTcpAck | kTcpRst)) == kTcpSyn &&
+    return is_opening(kProtocolTcp, tcp_flags) &&
            (state == FlowState::HalfClosed || state == FlowState::Fin ||
             state == FlowState::Closed);
 }
 
 constexpr FlowState first_state(uint8_t protocol, uint8_t tcp_flags) {
     if (protocol != kProtocolTcp) {
-        return FlowState::Udp;
+        return FlowState::UdpNew;
     }
     if ((tcp_flags & kTcpRst) != 0) {
         return FlowState::Closed;
@@ -53,13 +76,13 @@ constexpr FlowState first_state(uint8_t protocol, uint8_t tcp_flags) {
         return FlowState::Fin;
     }
     // Without a SYN it is a flow that another load balancer, or an earlier life of this one, began.
-    return (tcp_flags & kTcpSyn) != 0 ? FlowState::Handshake : FlowState::Established;
+    return (tcp_flags & kTcpSyn) != 0 ? FlowState::Handshake : FlowState::Joined;
 }
 
 // `from_client`: the direction of the packet.
 constexpr FlowState next_state(FlowState state, uint8_t tcp_flags, bool from_client) {
-    if (state == FlowState::Udp) {
-        return state;
+    if (state == FlowState::Udp || state == FlowState::UdpNew) {
+        return FlowState::Udp;
     }
     if ((tcp_flags & kTcpRst) != 0) {
         return FlowState::Closed;
@@ -69,6 +92,9 @@ constexpr FlowState next_state(FlowState state, uint8_t tcp_flags, bool from_cli
             return state;
         }
         return from_client ? FlowState::Fin : FlowState::HalfClosed;
+    }
+    if (state == FlowState::Joined) {
+        return FlowState::Established;
     }
     // Only the client's ACK ends the handshake: a backend's SYN-ACK proves nothing about the
     // client.

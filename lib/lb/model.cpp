@@ -211,6 +211,16 @@ Result<void> LbModel::set_draining(const std::string& service, const IpAddress& 
     return {};
 }
 
+Result<void> LbModel::set_down(const std::string& service, const IpAddress& address,
+                               std::optional<uint16_t> port, bool down) {
+    Result<ModelBackend*> backend = find_backend(service, address, port);
+    if (!backend) {
+        return Error{backend.error()};
+    }
+    backend.value()->down = down;
+    return {};
+}
+
 Result<void> LbModel::check_room(const std::vector<ServiceConfig>& wanted) const {
     size_t backends = 0;
     for (const ServiceConfig& service : wanted) {

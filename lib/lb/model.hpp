@@ -24,7 +24,8 @@ struct ModelBackend {
     BackendConfig config;
     BackendId id;
     bool draining = false;
-    bool takes_new_flows() const { return !draining && config.weight > 0; }
+    bool down = false;  // by its health check
+    bool takes_new_flows() const { return !draining && !down && config.weight > 0; }
 };
 
 struct ModelService {
@@ -66,6 +67,8 @@ class LbModel {
                             std::optional<uint16_t> port, uint32_t weight);
     Result<void> set_draining(const std::string& service, const IpAddress& address,
                               std::optional<uint16_t> port, bool draining);
+    Result<void> set_down(const std::string& service, const IpAddress& address,
+                          std::optional<uint16_t> port, bool down);
     // Makes the services those of `wanted`. What stays the same keeps its slots, and so its flows
     // and counters; drains end.
     Result<void> replace(const std::vector<ServiceConfig>& wanted);

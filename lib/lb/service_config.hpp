@@ -3,6 +3,7 @@
 // as any plain value.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -36,9 +37,11 @@ struct ServiceConfig {
     uint32_t vni = 1;                      // vxlan
     uint16_t tunnel_port = 0;              // gue, fou, vxlan; 0: the mode's default
     bool sticky = true;
+    std::chrono::milliseconds persistence{0};  // 0: off
     FlowTimeouts timeout;
     bool icmp_echo = true;
     Overflow overflow = Overflow::Drop;
+    uint32_t max_new_flows = 0;  // per second; 0: no bound
     uint32_t min_backends = 1;
     std::vector<BackendConfig> backends;
 

@@ -23,21 +23,35 @@
 
 namespace dlb {
 
-// A MaglevTable as the packet path reads it.
+// A service's members that take new flows, as the packet path reads them.
 struct MaglevView {
-    const uint16_t* slots = nullptr;
-    const BackendId* ids = nullptr;
-    uint32_t size = 0;  // 0: no backend takes new flows
+    const uint16_t* slots = nullptr;  // indices into ids, by weight
+    const BackendId* ids = nullptr;   // in the order of their endpoints
+    uint32_t size = 0;                // of slots; 0: no backend takes new flows
+    uint32_t members = 0;
+    const uint16_t* turns = nullptr;  // wrr: indices into ids, see make_turns()
+    uint32_t turn_count = 0;
+};
+
+// Who keeps a service's flows where there are several workers.
+enum class FlowKeeper : uint8_t {
+    Queue,          // the worker whose queue the flow's packets come by
+    Client,         // the one that the client's endpoint hashes to: both directions meet there
+    ClientAddress,  // the one that the client's address hashes to: all flows of a client meet there
 };
 
 struct alignas(64) ServiceEntry {
     bool used = false;
     Mode mode = Mode::Nat;
+    SchedulerKind scheduler = SchedulerKind::Maglev;
+    Overflow overflow = Overflow::Drop;
     bool sticky = true;
-    // Some reply of a NAT service cannot be told from its backend endpoint alone: its flows are
-    // kept by the worker that the client's endpoint hashes to, where both directions meet.
+    // Some reply of a NAT service cannot be told from its backend endpoint alone.
     bool stateful_replies = false;
+    FlowKeeper keeper = FlowKeeper::Queue;
     uint32_t slot = 0;
+    uint32_t persistence_ms = 0;       // 0: off
+    uint32_t max_new_flows = 0;        // per second; 0: no bound
     std::array<MaglevView, 2> maglev;  // for clients of IPv4, of IPv6
     std::array<uint32_t, kFlowStates> timeout_ms{};
     std::array<std::vector<uint16_t>, 2> snat;  // IPv4, IPv6: slots in snat_addresses
@@ -54,8 +68,11 @@ struct alignas(64) BackendEntry {
     BackendId id;  // invalid: the slot is free
     Family family = Family::V4;
     bool takes_new_flows = false;
+    bool dead = false;  // its flows cannot go on
     uint16_t port = 0;  // 0: the client's own destination port
     uint32_t service = 0;
+    uint32_t weight = 0;
+    uint32_t max_connections = 0;  // 0: no bound
     IpAddress address;
     OuterHeader outer;  // tunnels
 };
@@ -142,12 +159,16 @@ struct LbSnapshot {
     std::vector<ServiceEntry> services;     // by service slot
     std::vector<BackendEntry> backends;     // by BackendId::slot()
     std::vector<IpAddress> snat_addresses;  // by SNAT slot
+    // Of stateful replies: FlowKeeper::Client or ClientAddress, for all services alike.
+    FlowKeeper reply_keeper = FlowKeeper::Client;
     FamilyTables<V4> v4;
     FamilyTables<V6> v6;
     // By service slot and the client's family; they keep the tables alive. NAT and direct modes
     // serve a client by backends of its own family; in a tunnel any backend will do, and both
     // entries are the same table.
     std::vector<std::array<std::shared_ptr<const MaglevTable>, 2>> maglev;
+    // Of wrr services, likewise.
+    std::vector<std::array<std::shared_ptr<const std::vector<uint16_t>>, 2>> turns;
 
     template <typename F>
     const FamilyTables<F>& tables() const {
@@ -173,15 +194,5 @@ struct LbSnapshot {
         return services[backend.service];
     }
 };
-
-// The backend that a new flow with this hash gets; nullptr: none takes new flows.
-inline const BackendEntry* schedule(const LbSnapshot& snapshot, const ServiceEntry& service,
-                                    Family client, uint64_t flow_hash) {
-    const MaglevView& table = service.maglev_of(client);
-    if (table.size == 0) {
-        return nullptr;
-    }
-    return snapshot.find_backend(table.ids[table.slots[hash_share(flow_hash, table.size)]]);
-}
 
 }  // namespace dlb

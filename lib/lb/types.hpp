@@ -34,14 +34,6 @@ constexpr bool is_tunnel(Mode mode) {
     return mode >= Mode::Ipip;
 }
 
-// What this version's packet path can do; the configuration refuses the rest by name.
-constexpr bool is_available(Mode) {
-    return true;
-}
-constexpr bool is_available(SchedulerKind scheduler) {
-    return scheduler == SchedulerKind::Maglev;
-}
-
 struct FlowTimeouts {
     std::chrono::milliseconds tcp_established = std::chrono::minutes(15);
     std::chrono::milliseconds tcp_handshake = std::chrono::seconds(30);

@@ -135,6 +135,13 @@ void WorkerLab::make_workers() {
         ASSERT_TRUE(workers_.back()->valid());
         workers_.back()->reader().online();
     }
+    std::vector<const TableCounters*> peers;
+    for (const auto& worker : workers_) {
+        peers.push_back(&worker->table_counters());
+    }
+    for (const auto& worker : workers_) {
+        worker->set_peers(peers);
+    }
 }
 
 WorkerLab::~WorkerLab() {

@@ -38,7 +38,7 @@ class DatapathBench {
                            WorkerIdentity identity = {})
         : model(addresses({"10.0.0.106", "2001:db8::106"})),
           self(identity),
-          engine(identity.id, capacity, allocate_pages, counters, by_table) {
+          engine(identity, capacity, allocate_pages, counters, by_table) {
         replace(services);
     }
 
@@ -86,6 +86,11 @@ class DatapathBench {
         Packet packet = classified(builder);
         return builder.is_v4() ? send_in<V4>(packet) : send_in<V6>(packet);
     }
+    FlowEngine::Peek peek(const PacketBuilder& builder) const {
+        const Packet packet = classified(builder);
+        return builder.is_v4() ? engine.peek<V4>(*tables.lb, packet, now_ms)
+                               : engine.peek<V6>(*tables.lb, packet, now_ms);
+    }
     // "VIP:port > client:port", or the verdict's name.
     std::string reply(const PacketBuilder& builder) {
         Packet packet = classified(builder);
@@ -95,8 +100,7 @@ class DatapathBench {
     bool any_queue = false;  // of the packets' port
 
     uint32_t active(const std::string& endpoint) const {
-        const BackendCounters* found = by_table.find(id_of(endpoint));
-        return found == nullptr ? 0 : found->active.get();
+        return by_table.active(id_of(endpoint));
     }
     // The worker's ports of a SNAT address.
     SnatPool& pool_of(const std::string& address) {

@@ -155,6 +155,26 @@ const std::vector<Mistake> kServices = {
      "service.b.vip", "services 'a' and 'b' both claim tcp 10.1.1.0/24, every port", "another"},
 };
 
+// What rests on flows, without them.
+const std::vector<Mistake> kState = {
+    {"lc", service("scheduler = \"lc\" #!\nsticky = false"), "service.web.scheduler",
+     "scheduler lc counts connections", "sticky = true"},
+    {"wlc_udp", service("scheduler = \"wlc\" #!\nprotocol = \"udp\"\nsticky = false"),
+     "service.web.scheduler", "scheduler wlc counts connections", "maglev or sh"},
+    {"rr_tcp", service("scheduler = \"rr\" #!\nsticky = false"), "service.web.scheduler",
+     "rr would tear TCP connections apart", "sticky = true"},
+    {"random_tcp", service("scheduler = \"random\" #!\nsticky = false"), "service.web.scheduler",
+     "random would tear", "sticky = true"},
+    {"persistence", service("persistence = \"5m\" #!\nsticky = false"), "service.web.persistence",
+     "persistence needs flows", "sticky = true"},
+    {"max_new_flows", service("max_new_flows = 5 #!\nsticky = false"), "service.web.max_new_flows",
+     "counts flows", "sticky = true"},
+    {"max_connections",
+     service("sticky = false\n[[service.backend]]\naddress = \"10.9.0.1\"\nmax_connections = 9 #!"),
+     "service.web.backend.max_connections", "counts connections", "sticky = true"},
+};
+INSTANTIATE_TEST_SUITE_P(State, ConfigMistake, testing::ValuesIn(kState), case_name);
+
 INSTANTIATE_TEST_SUITE_P(Ports, ConfigMistake, testing::ValuesIn(kPorts), case_name);
 INSTANTIATE_TEST_SUITE_P(Services, ConfigMistake, testing::ValuesIn(kServices), case_name);
 

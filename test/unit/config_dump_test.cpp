@@ -142,6 +142,12 @@ class RandomConfig {
         service.sticky = coin();
         service.timeout = {time(), time(), time(), time()};
         service.icmp_echo = coin();
+        service.overflow = coin() ? Overflow::Drop : Overflow::Reset;
+        if (service.sticky) {
+            service.scheduler = static_cast<SchedulerKind>(below(kSchedulers));
+            service.persistence = coin() ? time() : std::chrono::milliseconds(0);
+            service.max_new_flows = below(100'000);
+        }
         service.min_backends = below(65536);
         for (unsigned i = below(4); i > 0; --i) {
             BackendConfig backend;
@@ -149,6 +155,7 @@ class RandomConfig {
             const bool translates = service.mode == Mode::Nat || service.mode == Mode::Fnat;
             backend.port = translates ? static_cast<uint16_t>(below(65536)) : 0;
             backend.weight = below(65536);
+            backend.max_connections = service.sticky ? below(1000) : 0;
             if (service.mode == Mode::Vxlan) {
                 backend.mac.bytes = {2, 0, 0, 0, 0, byte()};
             }

@@ -172,18 +172,11 @@ INSTANTIATE_TEST_SUITE_P(Value, ConfigMistake, testing::ValuesIn(kValues), case_
 
 const std::vector<Mistake> kNotYet = {
     {"user", lb("user = \"nobody\" #!"), "lb.user", "not in version 0.1", "user = \"\""},
-    {"rr", service("scheduler = \"rr\" #!"), "service.web.scheduler", "scheduler 'rr' is not in",
-     "use maglev"},
-    {"persistence", service("persistence = \"5m\" #!"), "service.web.persistence", "not in", "0s"},
-    {"overflow", service("overflow = \"reset\" #!"), "service.web.overflow", "'reset'", "drop"},
-    {"max_new_flows", service("max_new_flows = 9 #!"), "service.web.max_new_flows", "", "= 0"},
     {"mss_clamp", service("mss_clamp = 1400 #!"), "service.web.mss_clamp", "", "= 0"},
     {"health", service("[service.health]\ntype = \"tcp\" #!"), "service.web.health.type",
      "health checks are not in version 0.1", "set type = \"none\" or remove the table"},
     {"health_implied", service("[service.health] #!\nrise = 2"), "service.web.health.type",
      "health checks", "none"},
-    {"max_connections", backend("address = \"10.9.0.1\"\nmax_connections = 9 #!"),
-     "service.web.backend.max_connections", "not in version 0.1", "= 0"},
     {"discovery", service("[service.discovery] #!\ntype = \"dns\""), "service.web.discovery",
      "not in version 0.1", "[[service.backend]]"},
     {"bgp", rest("[bgp]\nenabled = true #!"), "bgp.enabled", "BGP is not in", "enabled = false"},

@@ -96,7 +96,7 @@ TEST(Config, ReportsAllErrorsInLineOrder) {
     const ConfigResult result = parse_config(
         "[[service]]\n"           // 1: no vip
         "name = \"web\"\n"        //
-        "scheduler = \"rr\"\n"    // 3: not yet
+        "scheduler = \"rrr\"\n"   // 3: unknown
         "wieght = 1\n"            // 4: unknown
         "[[service.backend]]\n"   //
         "address = \"10.0.0\"\n"  // 6: no address

@@ -42,6 +42,10 @@ class Flows : public testing::TestWithParam<bool> {
     PacketBuilder udp_from(uint16_t port) const {
         return PacketBuilder().ipv4(v4() ? "192.0.2.1" : "2001:db8:99::1", vip()).udp(port, 80);
     }
+    void establish(DatapathBench& bench, uint16_t port) const {
+        bench.send(from(port, kSyn));
+        bench.send(from(port, kAck));
+    }
     uint64_t evicted(const DatapathBench& bench) const {
         return bench.counters.flows_evicted.get();
     }
@@ -50,7 +54,7 @@ INSTANTIATE_TEST_SUITE_P(Families, Flows, testing::Bool(),
                          [](const auto& info) { return info.param ? "V4" : "V6"; });
 
 TEST_P(Flows, NewFlowsSpreadAndKnownOnesStay) {
-    DatapathBench bench({web(1, 4)});
+    DatapathBench bench({web(1, 4)}, 4096);
     std::map<std::string, unsigned> spread;
     std::map<uint16_t, std::string> chosen;
     for (uint16_t port = 1000; port < 1400; ++port) {
@@ -192,22 +196,77 @@ TEST_P(Flows, DrainingKeepsTheOldAndTakesNoNew) {
     EXPECT_EQ(bench.send(from(1000)), chosen[1000]);
 }
 
-TEST_P(Flows, ARemovedBackendsFlowsMove) {
-    DatapathBench bench({web(1, 2)});
+// Removed or found dead: a connection cannot go on elsewhere, but a new one can begin.
+TEST_P(Flows, AGoneBackendsConnectionsEndAndNewOnesMove) {
+    for (const bool removed : {true, false}) {
+        DatapathBench bench({web(1, 2)});
+        std::map<uint16_t, std::string> chosen;
+        for (uint16_t port = 1000; port < 1050; ++port) {
+            chosen[port] = bench.send(from(port, kSyn));
+            bench.send(from(port, kAck));
+        }
+        const uint32_t with_second = bench.active(endpoint(2));
+        ASSERT_GT(with_second, 0U);
+        if (removed) {
+            bench.replace({web(1, 1)});
+        } else {
+            ASSERT_TRUE(bench.model.set_down("web", ip(host(2)), {}, true));
+            bench.publish();
+        }
+        for (uint16_t port = 1000; port < 1050; ++port) {
+            EXPECT_EQ(bench.send(from(port)),
+                      chosen[port] == endpoint(1) ? endpoint(1) : "backend_gone");
+        }
+        EXPECT_EQ(bench.counters.flows_rescheduled.get(), 0U);
+        for (uint16_t port = 1000; port < 1050; ++port) {
+            EXPECT_EQ(bench.send(from(port, kSyn)), endpoint(1));
+            EXPECT_EQ(bench.send(from(port)), endpoint(1));
+        }
+        EXPECT_EQ(bench.counters.flows_rescheduled.get(), with_second);
+        EXPECT_EQ(bench.active(endpoint(1)), 50U);
+        EXPECT_EQ(bench.active(endpoint(2)), 0U);
+        bench.replace({web(1, 0)});
+        EXPECT_EQ(bench.send(from(1000)), "backend_gone");
+        EXPECT_EQ(bench.send(from(1001, kSyn)), "no_backend");
+        EXPECT_EQ(bench.engine.count(), 49U);
+    }
+}
+
+TEST_P(Flows, AGoneBackendsDatagramsMoveAtOnce) {
+    auto config = web(1, 2);
+    config.protocol = Protocol::Udp;
+    auto fewer = web(1, 1);
+    fewer.protocol = Protocol::Udp;
+    DatapathBench bench({config});
     for (uint16_t port = 1000; port < 1050; ++port) {
-        bench.send(from(port, kSyn));
+        bench.send(udp_from(port));
+        bench.send(udp_from(port));
     }
     const uint32_t with_second = bench.active(endpoint(2));
     ASSERT_GT(with_second, 0U);
-    bench.replace({web(1, 1)});
+    bench.replace({fewer});
     for (uint16_t port = 1000; port < 1050; ++port) {
-        EXPECT_EQ(bench.send(from(port)), endpoint(1));
+        EXPECT_EQ(bench.send(udp_from(port)), endpoint(1));
     }
     EXPECT_EQ(bench.counters.flows_rescheduled.get(), with_second);
     EXPECT_EQ(bench.active(endpoint(1)), 50U);
-    bench.replace({web(1, 0)});
-    EXPECT_EQ(bench.send(from(1000)), "no_backend");
-    EXPECT_EQ(bench.engine.count(), 49U);
+}
+
+// overflow = "reset": the client is told once, and what it still sends is of a closed flow.
+TEST_P(Flows, AConnectionThatIsResetIsOver) {
+    auto config = web(1, 1);
+    config.overflow = Overflow::Reset;
+    DatapathBench bench({config});
+    bench.send(from(1000, kSyn));
+    bench.send(from(1000, kAck));
+    auto none = web(1, 0);
+    none.overflow = Overflow::Reset;
+    bench.replace({none});
+    EXPECT_EQ(bench.send(from(1000)), "backend_gone");
+    bench.engine.sweep(bench.tables, 9'000, 100);
+    EXPECT_EQ(bench.engine.count(), 1U);
+    bench.engine.sweep(bench.tables, 11'000, 100);
+    EXPECT_EQ(bench.engine.count(), 0U);
 }
 
 // The slot's next tenant does not inherit what the old one's flows count.
@@ -247,7 +306,8 @@ TEST_P(Flows, AnotherServiceTakesOver) {
     auto moved = web(1, 1);
     moved.vip = {*Prefix::parse(v4() ? "10.1.1.77" : "2001:db8:1::77")};
     bench.replace({moved, other});
-    EXPECT_EQ(bench.send(from(1000)), endpoint(2));
+    EXPECT_EQ(bench.send(from(1000)), "backend_gone");
+    EXPECT_EQ(bench.send(from(1000, kSyn)), endpoint(2));
     EXPECT_FALSE(bench.known);
     // The same with both services' backends alive all the time.
     DatapathBench both({web(1, 1)});
@@ -255,16 +315,15 @@ TEST_P(Flows, AnotherServiceTakesOver) {
     auto port81 = web(1, 1);
     port81.ports = {81};
     both.replace({port81, other});
-    EXPECT_EQ(both.send(from(1000)), endpoint(2));
+    EXPECT_EQ(both.send(from(1000, kSyn)), endpoint(2));
 }
 
 TEST_P(Flows, PeekChangesNothing) {
     DatapathBench bench({web(1, 4)});
     const auto peek = [&](const PacketBuilder& builder, bool& known) {
-        const Packet packet = bench.classified(builder);
-        const BackendEntry* found = v4() ? bench.engine.peek<V4>(*bench.tables.lb, packet, known)
-                                         : bench.engine.peek<V6>(*bench.tables.lb, packet, known);
-        return found == nullptr ? BackendId() : found->id;
+        const auto found = bench.peek(builder);
+        known = found.known;
+        return found.backend == nullptr ? BackendId() : found.backend->id;
     };
     bool known = true;
     const BackendId before = peek(from(1, kSyn), known);
@@ -275,14 +334,16 @@ TEST_P(Flows, PeekChangesNothing) {
     EXPECT_TRUE(known);
     bench.replace({web(1, 0)});
     EXPECT_FALSE(peek(from(1), known).valid());
-    EXPECT_FALSE(known);
+    EXPECT_TRUE(known);
+    EXPECT_EQ(bench.peek(from(1)).failure, Verdict::BackendGone);
+    EXPECT_EQ(bench.peek(from(1, kSyn)).failure, Verdict::NoBackend);
 }
 
 TEST_P(Flows, StatelessWhenFullOfLiveFlows) {
     constexpr uint32_t kCapacity = 64;
     DatapathBench bench({web(1, 4)}, kCapacity);
     for (uint16_t port = 0; port < kCapacity; ++port) {
-        bench.send(from(static_cast<uint16_t>(1000 + port), port % 2 == 0 ? kAck : kSyn));
+        establish(bench, static_cast<uint16_t>(1000 + port));
     }
     EXPECT_EQ(bench.engine.count(), kCapacity);
     DatapathBench roomy({web(1, 4)});
@@ -304,6 +365,7 @@ TEST_P(Flows, FinishedFlowsMakeRoom) {
     constexpr uint32_t kCapacity = 64;
     DatapathBench bench({web(1, 4)}, kCapacity);
     for (uint16_t port = 1000; port < 1000 + kCapacity; ++port) {
+        establish(bench, port);
         bench.send(from(port, port % 2 == 0 ? kAck : kFin));
     }
     for (uint16_t port = 5000; port < 5020; ++port) {
@@ -325,11 +387,13 @@ TEST_P(Flows, TheBoundIsForBothFamiliesTogether) {
         service({"other", {other_vip}, {80}, {v4() ? "[2001:db8:16::1]:80" : "172.16.0.1:80"}});
     DatapathBench bench({web(1, 1), other}, 10);
     for (uint16_t port = 1; port <= 6; ++port) {
-        bench.send(from(port, kAck));
-        bench.send(PacketBuilder().ipv4(other_client, other_vip).tcp(port, 80, kAck));
+        establish(bench, port);
+        for (const uint8_t flags : {kSyn, kAck}) {
+            bench.send(PacketBuilder().ipv4(other_client, other_vip).tcp(port, 80, flags));
+        }
     }
     EXPECT_EQ(bench.engine.count(), 10U);
-    EXPECT_EQ(bench.counters.flows_stateless.get(), 2U);
+    EXPECT_EQ(bench.counters.flows_stateless.get(), 4U);  // a SYN and an ACK of two flows
 }
 
 }  // namespace

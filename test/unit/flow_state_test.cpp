@@ -10,6 +10,7 @@ namespace dlb {
 namespace {
 
 constexpr FlowState kFree = FlowState::Free, kShake = FlowState::Handshake,
+                    kJoined = FlowState::Joined, kUdpNew = FlowState::UdpNew,
                     kUp = FlowState::Established, kHalf = FlowState::HalfClosed,
                     kFinished = FlowState::Fin, kReset = FlowState::Closed, kUdp = FlowState::Udp;
 constexpr uint8_t kF = 0x01, kS = 0x02, kR = 0x04, kP = 0x08, kA = 0x10;
@@ -19,15 +20,15 @@ TEST(FlowState, First) {
         uint8_t flags;
         FlowState state;
     } cases[] = {
-        {kS, kShake},         {kS | kA, kShake}, {kA, kUp},    {kA | kP, kUp},    {0, kUp},
-        {kF | kA, kFinished}, {kF, kFinished},   {kR, kReset}, {kR | kA, kReset}, {kS | kR, kReset},
-        {kS | kF, kFinished}, {kR | kF, kReset},
+        {kS, kShake},      {kS | kA, kShake},    {kA, kJoined},        {kA | kP, kJoined},
+        {0, kJoined},      {kF | kA, kFinished}, {kF, kFinished},      {kR, kReset},
+        {kR | kA, kReset}, {kS | kR, kReset},    {kS | kF, kFinished}, {kR | kF, kReset},
     };
     for (const auto& c : cases) {
         EXPECT_EQ(first_state(kProtocolTcp, c.flags), c.state) << unsigned{c.flags};
     }
     for (unsigned flags = 0; flags < 64; ++flags) {
-        EXPECT_EQ(first_state(kProtocolUdp, static_cast<uint8_t>(flags)), kUdp);
+        EXPECT_EQ(first_state(kProtocolUdp, static_cast<uint8_t>(flags)), kUdpNew);
     }
 }
 
@@ -44,6 +45,10 @@ TEST(FlowState, Next) {
         {kShake, 0, kShake, kShake},
         {kShake, kF | kA, kFinished, kHalf},
         {kShake, kR, kReset, kReset},
+        {kJoined, kA, kUp, kUp},  // the second packet, whoever's
+        {kJoined, kA | kP, kUp, kUp},
+        {kJoined, kF | kA, kFinished, kHalf},
+        {kJoined, kR, kReset, kReset},
         {kUp, kA, kUp, kUp},
         {kUp, kS, kUp, kUp},
         {kUp, kS | kA, kUp, kUp},
@@ -61,6 +66,7 @@ TEST(FlowState, Next) {
         {kReset, kF | kA, kReset, kReset},
         {kReset, kS, kReset, kReset},
         {kReset, kR, kReset, kReset},
+        {kUdpNew, 0, kUdp, kUdp},
         {kUdp, 0, kUdp, kUdp},
         {kUdp, kR, kUdp, kUdp},
         {kUdp, kF, kUdp, kUdp},
@@ -75,7 +81,8 @@ TEST(FlowState, Next) {
 TEST(FlowState, ReopensBySynAfterTheEnd) {
     for (unsigned flags = 0; flags < 64; ++flags) {
         const bool syn_alone = (flags & (kS | kA | kR)) == kS;
-        for (const FlowState state : {kFree, kShake, kUp, kHalf, kFinished, kReset, kUdp}) {
+        for (const FlowState state :
+             {kFree, kShake, kJoined, kUp, kHalf, kFinished, kReset, kUdpNew, kUdp}) {
             EXPECT_EQ(reopens(state, static_cast<uint8_t>(flags)),
                       syn_alone && (state == kHalf || state == kFinished || state == kReset))
                 << to_string(state) << ' ' << flags;
@@ -91,8 +98,22 @@ TEST(FlowState, ActiveAndNamed) {
     EXPECT_EQ(names.size(), kFlowStates);
     EXPECT_EQ(to_string(kUp), "established");
     EXPECT_EQ(to_string(kUdp), "udp");
-    EXPECT_TRUE(is_active(kShake) && is_active(kUp) && is_active(kHalf) && is_active(kUdp));
-    EXPECT_FALSE(is_active(kFree) || is_active(kFinished) || is_active(kReset));
+    const std::set<FlowState> active = {kShake, kJoined, kUp, kHalf, kUdpNew, kUdp};
+    const std::set<FlowState> half_open = {kShake, kJoined, kUdpNew, FlowState::ClientNew};
+    for (unsigned number = 0; number < kFlowStates; ++number) {
+        const auto state = static_cast<FlowState>(number);
+        EXPECT_EQ(is_active(state), active.contains(state)) << to_string(state);
+        EXPECT_EQ(is_half_open(state), half_open.contains(state)) << to_string(state);
+        EXPECT_EQ(is_client(state), state == FlowState::ClientNew || state == FlowState::Client);
+    }
+}
+
+TEST(FlowState, OpeningIsASynAloneOrNoTcp) {
+    for (unsigned flags = 0; flags < 64; ++flags) {
+        EXPECT_EQ(is_opening(kProtocolTcp, static_cast<uint8_t>(flags)),
+                  (flags & (kS | kA | kR)) == kS);
+        EXPECT_TRUE(is_opening(kProtocolUdp, static_cast<uint8_t>(flags)));
+    }
 }
 
 }  // namespace

@@ -3,10 +3,19 @@
 #include <gtest/gtest.h>
 
 #include "lb/model.hpp"
+#include "lb/scheduler.hpp"
 #include "support/model_helpers.hpp"
 
 namespace dlb {
 namespace {
+
+// The backend of a new flow with this hash, where no backend has connections.
+const BackendEntry* schedule(const LbSnapshot& lb, const ServiceEntry& service, Family client,
+                             uint64_t hash) {
+    static const Scheduler scheduler(0, 1);
+    const NewFlow flow{.client = client, .flow_hash = hash};
+    return scheduler.decide(lb, service, flow, [](BackendId) { return 0U; }).backend;
+}
 
 using test::backend;
 using test::ip;
