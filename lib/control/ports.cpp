@@ -67,6 +67,15 @@ Result<void> open_twin(ControlPort& port) {
 
 }  // namespace
 
+PortLink ControlPort::link() const {
+    PortLink link{port->mac(), config.vlan, config.mtu};
+    for (const InterfaceAddress& own : config.address) {
+        std::optional<IpAddress>& first = link.address[own.address.is_v4() ? 0 : 1];
+        first = first.value_or(own.address);
+    }
+    return link;
+}
+
 uint32_t largest_frame_room(const std::vector<PortConfig>& configs) {
     uint32_t largest = 0;
     for (const PortConfig& config : configs) {

@@ -28,7 +28,7 @@ struct ControlPort {
     std::optional<Port> port;
     std::optional<Tap> tap;
 
-    PortLink link() const { return {port->mac(), config.vlan, config.mtu}; }
+    PortLink link() const;
 };
 
 // What a packet buffer must hold, whichever port its packet comes by.

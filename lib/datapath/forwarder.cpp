@@ -1,10 +1,22 @@
 #include "datapath/forwarder.hpp"
 
-#include "datapath/icmp.hpp"
+#include <rte_ip.h>
+
+#include "net/byte_order.hpp"
 #include "rewrite/l3.hpp"
 #include "rewrite/tunnel.hpp"
 
 namespace dlb {
+
+namespace {
+
+// Whether the sender wants to be told what fits rather than see the packet fragmented.
+bool forbids_fragments(const rte_mbuf* mbuf, Family family) {
+    return family == Family::V6 || (rte_pktmbuf_mtod(mbuf, const rte_ipv4_hdr*)->fragment_offset &
+                                    Be16(RTE_IPV4_HDR_DF_FLAG).raw()) != 0;
+}
+
+}  // namespace
 
 Outcome Forwarder::send(rte_mbuf* mbuf, const NextHop& hop, Family family, Verdict verdict) {
     if (hop.state == NextHop::State::NoRoute) {
@@ -37,25 +49,44 @@ Outcome Forwarder::send_to_address(const DataplaneTables& tables, Packet& packet
     return send(packet.mbuf, tables.hops.lookup(to_ip_address(destination)), F::kFamily, verdict);
 }
 
+// The error comes from the address that the packet was sent to. That is a client's where a NAT
+// backend replies: then from the port that the error leaves by (RFC 1812 §4.3.2.4).
 template <typename F>
-Outcome Forwarder::report_too_big(const DataplaneTables& tables, Packet& packet, uint16_t mtu,
-                                  uint32_t now_ms) {
+Outcome Forwarder::report(const DataplaneTables& tables, Packet& packet, const Report& report,
+                          uint32_t now_ms) {
     if (now_ms != errors_at_ms_) {
         errors_at_ms_ = now_ms;
         errors_left_ = kErrorsPerMs;
     }
-    if (errors_left_ == 0 || !make_too_big(packet.mbuf, packet.meta, mtu)) {
-        return {Verdict::TooBig};
+    const typename F::Address sender = packet.key<F>().source;
+    const IpAddress* source = nullptr;
+    if (packet.cls == PacketClass::NatReply) {
+        const NextHop hop = tables.hops.lookup(to_ip_address(sender));
+        source = tables.hops.own_address(hop.port, F::kFamily);
+        if (source == nullptr) {
+            return {report.untold};
+        }
+    }
+    if (errors_left_ == 0 || !make_icmp_error(packet.mbuf, packet.meta, report.error, source)) {
+        return {report.untold};
     }
     --errors_left_;
-    return send_to_address<F>(tables, packet, packet.key<F>().source, Verdict::TooBigReported);
+    return send_to_address<F>(tables, packet, sender, report.told);
+}
+
+template <typename F>
+Outcome Forwarder::report_ttl_expired(const DataplaneTables& tables, Packet& packet,
+                                      uint32_t now_ms) {
+    return report<F>(tables, packet,
+                     {time_exceeded(F::kFamily), Verdict::TtlExpiredReported, Verdict::TtlExpired},
+                     now_ms);
 }
 
 template <typename F>
 Outcome Forwarder::forward_request(const DataplaneTables& tables, Packet& packet, uint32_t now_ms) {
     trim_to_ip(packet.mbuf, packet.meta);
     if (!decrement_hop_limit(packet.mbuf, F::kFamily)) {
-        return {Verdict::TtlExpired};
+        return report_ttl_expired<F>(tables, packet, now_ms);
     }
     const auto path = flows_.find_path<F>(tables, packet, now_ms);
     if (path.failure != Verdict::Forwarded) {
@@ -66,8 +97,13 @@ Outcome Forwarder::forward_request(const DataplaneTables& tables, Packet& packet
     const uint32_t length = rte_pktmbuf_pkt_len(mbuf);
     const NextHop& hop = tables.hops.of_backend(backend.id);
     if (hop.state != NextHop::State::NoRoute && length + backend.outer.length > hop.mtu) {
-        return report_too_big<F>(tables, packet,
-                                 static_cast<uint16_t>(hop.mtu - backend.outer.length), now_ms);
+        const auto fits = static_cast<uint16_t>(hop.mtu - backend.outer.length);
+        return forbids_fragments(mbuf, F::kFamily)
+                   ? report<F>(
+                         tables, packet,
+                         {too_big(F::kFamily, fits), Verdict::TooBigReported, Verdict::TooBig},
+                         now_ms)
+                   : Outcome{Verdict::TooBig};
     }
     Family family = F::kFamily;
     switch (packet.service->mode) {
@@ -114,7 +150,7 @@ Outcome Forwarder::forward_reply(const DataplaneTables& tables, Packet& packet, 
     }
     trim_to_ip(packet.mbuf, packet.meta);
     if (!decrement_hop_limit(packet.mbuf, F::kFamily)) {
-        return {Verdict::TtlExpired};
+        return report_ttl_expired<F>(tables, packet, now_ms);
     }
     translate<F>(packet.mbuf, packet.meta, path.to);
     ServiceCounters& by_service = counters_.of_service(packet.service->slot);

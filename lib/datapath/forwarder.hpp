@@ -6,6 +6,7 @@
 
 #include "datapath/counters.hpp"
 #include "datapath/flow_engine.hpp"
+#include "datapath/icmp.hpp"
 #include "datapath/packet.hpp"
 #include "datapath/tables.hpp"
 
@@ -36,9 +37,17 @@ class Forwarder {
     Outcome forward_reply(const DataplaneTables& tables, Packet& packet, uint32_t now_ms);
     template <typename F>
     Outcome answer_echo(const DataplaneTables& tables, Packet& packet);
+    // What to tell a packet's sender, and the packet's verdict where that can be told or not.
+    struct Report {
+        IcmpError error;
+        Verdict told;
+        Verdict untold;
+    };
     template <typename F>
-    Outcome report_too_big(const DataplaneTables& tables, Packet& packet, uint16_t mtu,
-                           uint32_t now_ms);
+    Outcome report(const DataplaneTables& tables, Packet& packet, const Report& report,
+                   uint32_t now_ms);
+    template <typename F>
+    Outcome report_ttl_expired(const DataplaneTables& tables, Packet& packet, uint32_t now_ms);
     template <typename F>
     Outcome send_to_address(const DataplaneTables& tables, Packet& packet,
                             const typename F::Address& destination, Verdict verdict);

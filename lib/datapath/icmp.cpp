@@ -4,18 +4,16 @@
 #include <cstring>
 #include <utility>
 
-#include <rte_ether.h>
 #include <rte_ip.h>
 
+#include "datapath/answer.hpp"
 #include "net/byte_order.hpp"
 #include "net/checksum.hpp"
+#include "net/host_address.hpp"
 
 namespace dlb {
 
 namespace {
-
-constexpr uint8_t kHopLimit = 64;
-constexpr uint16_t kDontFragment = Be16(0x4000).raw();
 
 struct __attribute__((packed)) IcmpHeader {  // it lies at any address
     uint8_t type;
@@ -25,79 +23,53 @@ struct __attribute__((packed)) IcmpHeader {  // it lies at any address
 };
 static_assert(sizeof(IcmpHeader) == 8);
 
-// Cuts the mbuf to its first `length` bytes. False: they are not all in its first segment.
-bool cut(rte_mbuf* mbuf, uint32_t length) {
-    const uint32_t excess = rte_pktmbuf_pkt_len(mbuf) - length;
-    return mbuf->nb_segs == 1 && (excess == 0 || rte_pktmbuf_trim(mbuf, excess) == 0);
-}
+// RFC 1812 §4.3.2.3: as much of the packet as fits in 576 bytes; RFC 4443 §3: in the least MTU of
+// IPv6.
+template <typename F>
+constexpr uint32_t kMostQuoted = (F::kFamily == Family::V4 ? 576U : 1280U) - kIpHeaderSize<F> -
+                                 sizeof(IcmpHeader);
 
-void fill_ipv4(rte_ipv4_hdr* ip, uint32_t source, uint32_t destination, uint16_t total) {
-    *ip = rte_ipv4_hdr{};
-    ip->version_ihl = 0x45;
-    ip->total_length = Be16(total).raw();
-    ip->fragment_offset = kDontFragment;
-    ip->time_to_live = kHopLimit;
-    ip->next_proto_id = kProtocolIcmp;
-    ip->src_addr = source;
-    ip->dst_addr = destination;
-    ip->hdr_checksum = checksum(ip, sizeof *ip);
-}
-
-// RFC 8200 §8.1
-uint16_t icmpv6_checksum(const rte_ipv6_hdr* ip, const void* payload, uint16_t length) {
-    const uint64_t sum = sum_bytes(ip->src_addr, 32) + Be32(length).raw() +
-                         Be32(kProtocolIcmpv6).raw() + sum_bytes(payload, length);
-    return static_cast<uint16_t>(~fold_checksum(sum));
-}
-
-bool make_too_big_ipv4(rte_mbuf* mbuf, uint16_t mtu) {
-    const auto* original = rte_pktmbuf_mtod(mbuf, const rte_ipv4_hdr*);
-    if ((original->fragment_offset & kDontFragment) == 0) {
+// RFC 791 §3.1, RFC 8200 §4.5: part of a datagram, and not its beginning.
+bool is_later_fragment(const rte_mbuf* mbuf, const PacketMeta& meta) {
+    if (!meta.fragment) {
         return false;
     }
-    const uint32_t client = original->src_addr;
-    const uint32_t vip = original->dst_addr;
-    // RFC 1812 §4.3.2.3: as much of it as fits in 576 bytes.
-    constexpr uint32_t kQuoted = 576 - sizeof(rte_ipv4_hdr) - sizeof(IcmpHeader);
-    const uint32_t quoted = std::min(rte_pktmbuf_pkt_len(mbuf), kQuoted);
-    if (!cut(mbuf, quoted)) {
+    const bool v4 = meta.family == Family::V4;
+    const size_t field = v4 ? 6 : meta.l4_offset - meta.l3_offset + size_t{2};
+    uint16_t word;
+    std::memcpy(&word, rte_pktmbuf_mtod_offset(mbuf, const uint8_t*, field), sizeof word);
+    return (Be16::from_raw(word).host() & (v4 ? 0x1fff : 0xfff8)) != 0;
+}
+
+template <typename F>
+bool may_be_told(const rte_mbuf* mbuf, const PacketMeta& meta, const AddressPair<F>& addresses) {
+    constexpr uint8_t kIcmp = F::kFamily == Family::V4 ? kProtocolIcmp : kProtocolIcmpv6;
+    return can_be_source(addresses.source) && can_be_source(addresses.destination) &&
+           !(meta.protocol == kIcmp && is_icmp_error(F::kFamily, meta.icmp_type)) &&
+           !is_later_fragment(mbuf, meta);
+}
+
+template <typename F>
+bool make_error(rte_mbuf* mbuf, const PacketMeta& meta, const IcmpError& error,
+                const IpAddress* source) {
+    constexpr bool kV4 = F::kFamily == Family::V4;
+    const auto sent = load_addresses<F>(rte_pktmbuf_mtod(mbuf, const void*));
+    const uint32_t quoted = std::min(rte_pktmbuf_pkt_len(mbuf), kMostQuoted<F>);
+    if (!may_be_told<F>(mbuf, meta, sent) || !cut_packet(mbuf, quoted)) {
         return false;
     }
     auto* icmp = reinterpret_cast<IcmpHeader*>(rte_pktmbuf_prepend(mbuf, sizeof(IcmpHeader)));
-    auto* ip = reinterpret_cast<rte_ipv4_hdr*>(rte_pktmbuf_prepend(mbuf, sizeof(rte_ipv4_hdr)));
+    void* ip = rte_pktmbuf_prepend(mbuf, kIpHeaderSize<F>);
     if (icmp == nullptr || ip == nullptr) {
         return false;
     }
-    *icmp = {3, 4, 0, Be32(mtu).raw()};
-    const size_t length = sizeof(IcmpHeader) + quoted;
-    icmp->checksum = checksum(icmp, length);
-    fill_ipv4(ip, vip, client, static_cast<uint16_t>(sizeof *ip + length));
-    return true;
-}
-
-bool make_too_big_ipv6(rte_mbuf* mbuf, uint16_t mtu) {
-    // RFC 4443 §3.2: as much of it as fits in the least MTU of IPv6.
-    constexpr uint32_t kQuoted = 1280 - sizeof(rte_ipv6_hdr) - sizeof(IcmpHeader);
-    const rte_ipv6_hdr original = *rte_pktmbuf_mtod(mbuf, const rte_ipv6_hdr*);
-    const uint32_t quoted = std::min(rte_pktmbuf_pkt_len(mbuf), kQuoted);
-    if (!cut(mbuf, quoted)) {
-        return false;
-    }
-    auto* icmp = reinterpret_cast<IcmpHeader*>(rte_pktmbuf_prepend(mbuf, sizeof(IcmpHeader)));
-    auto* ip = reinterpret_cast<rte_ipv6_hdr*>(rte_pktmbuf_prepend(mbuf, sizeof(rte_ipv6_hdr)));
-    if (icmp == nullptr || ip == nullptr) {
-        return false;
-    }
+    const AddressPair<F> back = {source == nullptr ? sent.destination : raw_address<F>(*source),
+                                 sent.source};
     const auto length = static_cast<uint16_t>(sizeof(IcmpHeader) + quoted);
-    *ip = rte_ipv6_hdr{};
-    ip->vtc_flow = Be32(0x60000000).raw();
-    ip->payload_len = Be16(length).raw();
-    ip->proto = kProtocolIcmpv6;
-    ip->hop_limits = kHopLimit;
-    std::memcpy(ip->src_addr, original.dst_addr, sizeof ip->src_addr);
-    std::memcpy(ip->dst_addr, original.src_addr, sizeof ip->dst_addr);
-    *icmp = {2, 0, 0, Be32(mtu).raw()};
-    icmp->checksum = icmpv6_checksum(ip, icmp, length);
+    *icmp = {error.type, error.code, 0, Be32(error.rest).raw()};
+    icmp->checksum =
+        kV4 ? checksum(icmp, length) : transport_checksum<F>(back, kProtocolIcmpv6, icmp, length);
+    fill_ip_header<F>(ip, back, kV4 ? kProtocolIcmp : kProtocolIcmpv6, length);
     return true;
 }
 
@@ -113,14 +85,14 @@ void make_echo_reply(rte_mbuf* mbuf, const PacketMeta& meta) {
         const uint32_t client = ip->src_addr;
         ip->src_addr = ip->dst_addr;
         ip->dst_addr = client;
-        ip->time_to_live = kHopLimit;
+        ip->time_to_live = kAnswerHopLimit;
         ip->hdr_checksum = 0;
         ip->hdr_checksum = checksum(ip, (ip->version_ihl & 0x0fU) * 4U);
         icmp->type = 0;
     } else {
         auto* ip = rte_pktmbuf_mtod(mbuf, rte_ipv6_hdr*);
         std::swap(ip->src_addr, ip->dst_addr);
-        ip->hop_limits = kHopLimit;
+        ip->hop_limits = kAnswerHopLimit;
         icmp->type = 129;
     }
     // The pseudo header's sum does not change when its addresses trade places.
@@ -136,8 +108,10 @@ void make_echo_reply(rte_mbuf* mbuf, const PacketMeta& meta) {
     }
 }
 
-bool make_too_big(rte_mbuf* mbuf, const PacketMeta& meta, uint16_t mtu) {
-    return meta.family == Family::V4 ? make_too_big_ipv4(mbuf, mtu) : make_too_big_ipv6(mbuf, mtu);
+bool make_icmp_error(rte_mbuf* mbuf, const PacketMeta& meta, const IcmpError& error,
+                     const IpAddress* source) {
+    return meta.family == Family::V4 ? make_error<V4>(mbuf, meta, error, source)
+                                     : make_error<V6>(mbuf, meta, error, source);
 }
 
 }  // namespace dlb

@@ -38,6 +38,8 @@ struct PortLink {
     MacAddress mac;
     uint16_t vlan = 0;  // 0: untagged
     uint16_t mtu = 1500;
+    // Its first address of IPv4 and of IPv6: what it says on its own behalf comes from there.
+    std::array<std::optional<IpAddress>, 2> address = {};
 };
 
 struct NextHop {
@@ -71,6 +73,15 @@ class NextHops {
 
     // The next hop that a neighbour itself is; nullptr: nothing refers to it.
     const NextHop* find_neighbor(const IpAddress& address, uint16_t port) const;
+
+    // The port's own address; nullptr: it has none of this family.
+    const IpAddress* own_address(uint16_t port, Family family) const {
+        if (port >= ports_.size()) {
+            return nullptr;
+        }
+        const auto& address = ports_[port].address[family == Family::V4 ? 0 : 1];
+        return address ? &*address : nullptr;
+    }
 
     // True for a neighbour that a backend or a gateway needs.
     bool serves(const IpAddress& address, uint16_t port) const {

@@ -165,8 +165,10 @@ void WorkerLab::publish() {
                 std::make_unique<SnatPool>(worker, options_.workers, PortRange{}));
         }
     }
-    const std::vector<PortLink> links = {
-        {*MacAddress::parse("02:00:00:00:00:aa"), options_.vlan, options_.mtu}};
+    const std::vector<PortLink> links = {{*MacAddress::parse("02:00:00:00:00:aa"),
+                                          options_.vlan,
+                                          options_.mtu,
+                                          {lab_addresses()[0], lab_addresses()[1]}}};
     auto next = std::make_unique<DataplaneTables>();
     next->hops = NextHops(lab_routes(), neighbors_, links, *snapshot_);
     next->lb = snapshot_;

@@ -147,7 +147,6 @@ std::vector<DropCase> drop_cases() {
         {"other VLAN", from_client().vlan(9).build(), Verdict::OtherVlan},
         {"no such port", PacketBuilder().ipv4("192.0.2.7", "10.1.1.1").tcp(1, 81).build(),
          Verdict::NoService},
-        {"hop limit", from_client().ttl(1).build(), Verdict::TtlExpired},
         {"ICMP to a VIP", PacketBuilder().ipv4("192.0.2.7", "10.1.1.1").icmp(13).build(),
          Verdict::IcmpUnhandled},
     };
@@ -302,6 +301,24 @@ TEST_F(WorkerTest, TooBigForTheTunnelIsReportedToTheClient) {
     EXPECT_EQ(lab.count(Verdict::TooBigReported), 1U);
     EXPECT_TRUE(lab.pass(from_client(40000, kAck).payload(std::string(1460, 'x')).build()).empty());
     EXPECT_EQ(lab.count(Verdict::TooBig), 1U);
+}
+
+TEST_F(WorkerTest, AnEndedHopLimitIsReportedToTheClient) {
+    WorkerLab lab({web(Mode::Nat)});
+    const auto late = from_client().ttl(1);
+    const auto out = lab.pass(late.build());
+    ASSERT_EQ(out.size(), 1U);
+    EXPECT_EQ(out[0], to_neighbor(1)
+                          .ttl(64)
+                          .ipv4("10.1.1.1", "192.0.2.7")
+                          .dont_fragment()
+                          .identification(0)
+                          .icmp(11)
+                          .payload(late.build_ip())
+                          .build());
+    EXPECT_EQ(lab.count(Verdict::TtlExpiredReported), 1U);
+    EXPECT_EQ(lab.count_all(), 1U);
+    EXPECT_EQ(lab.mbufs_in_use(), 0U);
 }
 
 TEST_F(WorkerTest, HostileFramesLeakNothingAndAreAllCounted) {

@@ -64,8 +64,9 @@ class Daemon:
 
         def settled():
             stats, drops = self.stats(scenario), self.show("show", "drops")
-            # A packet too big was dropped, but its sender was sent an error.
-            ended = sum(port["tx_packets"] for port in stats) + sum(drops.values()) - drops["too_big_reported"]
+            # What was dropped and reported to its sender counts as both.
+            reported = sum(count for reason, count in drops.items() if reason.endswith("_reported"))
+            ended = sum(port["tx_packets"] for port in stats) + sum(drops.values()) - reported
             return sum(port["rx_packets"] for port in stats) >= count and ended >= count
 
         self.poll(settled, f"all {count} packets are sent or dropped")

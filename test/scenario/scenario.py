@@ -49,10 +49,17 @@ class Scenario:
     def drops(self, frame, reason, port=""):
         self.steps.append(Step(frame, port or self.ports[0], reason=reason))
 
-    def reports_too_big(self, frame, expected):
-        """An ICMP error goes out, and the packet counts as dropped."""
-        self.forwards(frame, expected)
-        self.steps[-1].reason = "too_big_reported"
+    def reports(self, frame, expected, reason, **ways):
+        """An ICMP error goes out, and the packet counts as dropped. There are 10 errors a millisecond at most, so a scenario has
+        few of these packets in a row."""
+        self.forwards(frame, expected, **ways)
+        self.steps[-1].reason = reason
+
+    def reports_too_big(self, frame, expected, **ways):
+        self.reports(frame, expected, "too_big_reported", **ways)
+
+    def reports_expired(self, frame, expected, **ways):
+        self.reports(frame, expected, "ttl_expired_reported", **ways)
 
     def check(self, function):
         """`function` gets all pairs of (frame in, packet out or None) and asserts what it likes."""

@@ -5,6 +5,7 @@ and "udp6" (VIPs 2 and 3, one backend each, sources, ports and VNIs of their own
 The outer IP header is ipip's (RFC 2003, RFC 2473, RFC 6040).
 """
 
+from errors import expired
 from frames import FAMILIES, IP, UDP, V4, V6, Ether, IPv6, Raw, ip_of, mac_of, routed, stack, tcp, udp
 from mtu import MTU, error, sized
 from scapy.layers.inet import IPOption_NOP
@@ -82,8 +83,9 @@ def fields(s, family, name, vip):
             goes(s, name, family.request(udp(40000, 53), vip=vip, tos=tos, **more))
     for hops in (2, 3, 255):
         goes(s, name, family.request(udp(40000, 53), vip=vip, hops=hops))
-    for hops in (0, 1):
-        s.drops(family.request(udp(40000, 53), vip=vip, hops=hops), "ttl_expired")
+    if name == "udp4":
+        frame = family.request(udp(40000, 53), vip=vip, hops=1)
+        s.reports_expired(frame, expired(family, frame))
 
 
 def shapes(s, family, name, vip):

@@ -1,8 +1,9 @@
 // DatapathBench: a worker's tables and flows without a worker: services in, classified packets and
 // paths out. No EAL.
 //
-// Port 0 is 10.0.0.106/24 and 2001:db8::106/64 with both gateways known; port 1 has VLAN 7 and
-// leads to 172.16.0.0/16 and 2001:db8:16::/48, on the link. Thread safety: one thread.
+// Port 0 is 10.0.0.106/24 and 2001:db8::106/64 with both gateways known; port 1 has VLAN 7, the
+// addresses 172.16.0.106 and 2001:db8:16::106, and leads to 172.16.0.0/16 and 2001:db8:16::/48, on
+// the link. Thread safety: one thread.
 #pragma once
 
 #include <algorithm>
@@ -122,8 +123,9 @@ class DatapathBench {
     LbModel model;
     WorkerIdentity self;
     PortRange excluded;
-    std::vector<PortLink> ports = {{mac("02:00:00:00:01:06"), 0, 1500},
-                                   {mac("02:00:00:00:02:06"), 7, 1500}};
+    std::vector<PortLink> ports = {
+        {mac("02:00:00:00:01:06"), 0, 1500, {ip("10.0.0.106"), ip("2001:db8::106")}},
+        {mac("02:00:00:00:02:06"), 7, 1500, {ip("172.16.0.106"), ip("2001:db8:16::106")}}};
     std::vector<Route> routes = {route("0.0.0.0/0", "10.0.0.1", 0), route("::/0", "2001:db8::1", 0),
                                  route("172.16.0.0/16", "", 1), route("2001:db8:16::/48", "", 1)};
     std::vector<Neighbor> neighbors = {

@@ -141,12 +141,43 @@ TEST_P(Forward, Echo) {
 
 TEST_P(Forward, TtlExpired) {
     DatapathBench bench({web(Mode::Nat)});
+    const auto expired = [&](const char* from, const std::string& to, const PacketBuilder& about) {
+        return PacketBuilder()
+            .ipv4(from, to)
+            .dont_fragment()
+            .identification(0)
+            .icmp(v4() ? 11 : 3)
+            .payload(about.build_ip());
+    };
     for (const uint8_t hops : {0, 1}) {
-        EXPECT_EQ(pass(bench, request().ttl(hops)).verdict, "ttl_expired");
-        EXPECT_EQ(pass(bench, packet(host(), client()).tcp(8080, 1).ttl(hops)).verdict,
-                  "ttl_expired");
+        const auto late = request().ttl(hops);
+        expect_sent(pass(bench, late), "ttl_expired_reported", 0,
+                    on_port0(expired(vip().c_str(), client(), late)));
+        // Of a reply the backend is told, by the port that it is reached by.
+        const auto reply = packet(host(), client()).tcp(8080, 1).ttl(hops);
+        const char* own = v4() ? "172.16.0.106" : "2001:db8:16::106";
+        expect_sent(pass(bench, reply), "ttl_expired_reported", 1,
+                    on_port1(expired(own, host(), reply)));
     }
     EXPECT_EQ(bench.engine.count(), 0U);
+    bench.ports[1].address = {};
+    bench.publish();
+    EXPECT_EQ(pass(bench, packet(host(), client()).tcp(8080, 1).ttl(1)).verdict, "ttl_expired");
+}
+
+// A full NAT's reply was sent to us.
+TEST_P(Forward, TtlOfAFnatReplyExpired) {
+    DatapathBench bench({web(Mode::Fnat)});
+    EXPECT_EQ(pass(bench, request()).verdict, "forwarded");
+    const std::string own = v4() ? "10.0.0.106" : "2001:db8::106";
+    const auto reply = packet(host(), own).tcp(8080, 1024).ttl(1);
+    expect_sent(pass(bench, reply), "ttl_expired_reported", 1,
+                on_port1(PacketBuilder()
+                             .ipv4(own, host())
+                             .dont_fragment()
+                             .identification(0)
+                             .icmp(v4() ? 11 : 3)
+                             .payload(reply.build_ip())));
 }
 
 TEST_P(Forward, NoBackendNoRouteNoNeighbor) {

@@ -104,7 +104,7 @@ TEST(TooBig, V4QuotesUpTo576Bytes) {
                                 .tcp(1000, 80)
                                 .payload(Bytes(size, 0x33));
         StackMbuf mbuf(packet.build_ip());
-        ASSERT_TRUE(make_too_big(mbuf.get(), meta_of(packet), 1480));
+        ASSERT_TRUE(make_icmp_error(mbuf.get(), meta_of(packet), too_big(Family::V4, 1480)));
         Bytes quoted = packet.build_ip();
         quoted.resize(std::min<size_t>(quoted.size(), 548));
         const auto expected = PacketBuilder()
@@ -124,7 +124,7 @@ TEST(TooBig, V6QuotesUpTo1280Bytes) {
         const auto packet =
             PacketBuilder().ipv6(kClient6, kVip6).tcp(1000, 80).payload(Bytes(size, 0x33));
         StackMbuf mbuf(packet.build_ip());
-        ASSERT_TRUE(make_too_big(mbuf.get(), meta_of(packet), 1460));
+        ASSERT_TRUE(make_icmp_error(mbuf.get(), meta_of(packet), too_big(Family::V6, 1460)));
         Bytes quoted = packet.build_ip();
         quoted.resize(std::min<size_t>(quoted.size(), 1232));
         EXPECT_EQ(mbuf.bytes(),
@@ -134,14 +134,7 @@ TEST(TooBig, V6QuotesUpTo1280Bytes) {
     }
 }
 
-TEST(TooBig, WithoutDfThereIsNothingToSay) {
-    const auto packet = PacketBuilder().ipv4(kClient4, kVip4).udp(1, 2).payload(Bytes(1472, 1));
-    StackMbuf mbuf(packet.build_ip());
-    EXPECT_FALSE(make_too_big(mbuf.get(), meta_of(packet), 1480));
-    EXPECT_EQ(mbuf.bytes(), packet.build_ip());
-}
-
-TEST(TooBig, NeedsRoomAndOneSegment) {
+TEST(IcmpError, NeedsRoomAndOneSegment) {
     for (const bool v4 : {true, false}) {
         const auto packet = PacketBuilder()
                                 .ipv4(v4 ? kClient4 : kClient6, v4 ? kVip4 : kVip6)
@@ -149,15 +142,87 @@ TEST(TooBig, NeedsRoomAndOneSegment) {
                                 .udp(1, 2)
                                 .payload(Bytes(1472, 1));
         const size_t needed = v4 ? 28 : 48;
+        const Family family = v4 ? Family::V4 : Family::V6;
         for (size_t headroom = 0; headroom < needed; ++headroom) {
             StackMbuf tight(packet.build_ip(), headroom);
-            EXPECT_FALSE(make_too_big(tight.get(), meta_of(packet), 1480)) << headroom;
+            EXPECT_FALSE(make_icmp_error(tight.get(), meta_of(packet), time_exceeded(family)))
+                << headroom;
         }
         StackMbuf just(packet.build_ip(), needed);
-        EXPECT_TRUE(make_too_big(just.get(), meta_of(packet), 1480));
+        EXPECT_TRUE(make_icmp_error(just.get(), meta_of(packet), time_exceeded(family)));
         StackMbuf chained(packet.build_ip());
         chained->nb_segs = 2;
-        EXPECT_FALSE(make_too_big(chained.get(), meta_of(packet), 1480));
+        EXPECT_FALSE(make_icmp_error(chained.get(), meta_of(packet), time_exceeded(family)));
+    }
+}
+
+TEST(IcmpError, TypesAndSource) {
+    const struct {
+        bool v4;
+        IcmpError error;
+        uint8_t type, code;
+    } cases[] = {{true, time_exceeded(Family::V4), 11, 0},
+                 {true, port_unreachable(Family::V4), 3, 3},
+                 {false, time_exceeded(Family::V6), 3, 0},
+                 {false, port_unreachable(Family::V6), 1, 4}};
+    for (const auto& [v4, error, type, code] : cases) {
+        const char* client = v4 ? kClient4 : kClient6;
+        const auto packet = PacketBuilder()
+                                .ipv4(client, v4 ? kVip4 : kVip6)
+                                .hop_by_hop()
+                                .options(Bytes(7, 1))
+                                .udp(1, 2)
+                                .payload("x");
+        for (const char* source : {"", v4 ? "10.0.0.106" : "2001:db8::106"}) {
+            StackMbuf mbuf(packet.build_ip());
+            const auto given = IpAddress::parse(source);
+            ASSERT_TRUE(
+                make_icmp_error(mbuf.get(), meta_of(packet), error, given ? &*given : nullptr));
+            auto expected = PacketBuilder()
+                                .ipv4(given ? source
+                                      : v4  ? kVip4
+                                            : kVip6,
+                                      client)
+                                .icmp(type, code, 0)
+                                .payload(packet.build_ip());
+            if (v4) {
+                expected.dont_fragment().identification(0);
+            }
+            EXPECT_EQ(mbuf.bytes(), expected.build_ip());
+        }
+    }
+}
+
+// RFC 1122 §3.2.2, RFC 4443 §2.4 (e).
+TEST(IcmpError, WhatNobodyIsToldAbout) {
+    const auto told = [](const PacketBuilder& packet) {
+        StackMbuf mbuf(packet.build_ip());
+        const PacketMeta meta = meta_of(packet);
+        const bool made = make_icmp_error(mbuf.get(), meta, time_exceeded(meta.family));
+        EXPECT_EQ(made, mbuf.bytes() != packet.build_ip());
+        return made;
+    };
+    const auto v4 = PacketBuilder().ipv4(kClient4, kVip4).payload("12345678");
+    const auto v6 = PacketBuilder().ipv6(kClient6, kVip6).payload("12345678");
+    for (unsigned type = 0; type < 256; ++type) {
+        const auto number = static_cast<uint8_t>(type);
+        const bool error4 = type == 3 || type == 4 || type == 5 || type == 11 || type == 12;
+        EXPECT_EQ(told(PacketBuilder(v4).icmp(number)), !error4) << type;
+        EXPECT_EQ(told(PacketBuilder(v6).icmp(number)), type >= 128 && type != 137) << type;
+    }
+    EXPECT_TRUE(told(PacketBuilder(v4).udp(1, 2).fragment(0, true)));
+    EXPECT_FALSE(told(PacketBuilder(v4).udp(1, 2).fragment(1, true)));
+    EXPECT_FALSE(told(PacketBuilder(v4).udp(1, 2).fragment(0x1fff, false)));
+    EXPECT_TRUE(told(PacketBuilder(v6).hop_by_hop().fragment_header(0, true).udp(1, 2)));
+    EXPECT_FALSE(told(PacketBuilder(v6).hop_by_hop().fragment_header(1, true).udp(1, 2)));
+    EXPECT_FALSE(told(PacketBuilder(v6).fragment_header(0x1fff, false).udp(1, 2)));
+    for (const char* nobody : {"0.0.0.0", "127.0.0.1", "224.0.0.1", "255.255.255.255"}) {
+        EXPECT_FALSE(told(PacketBuilder(v4).ipv4(nobody, kVip4).udp(1, 2))) << nobody;
+        EXPECT_FALSE(told(PacketBuilder(v4).ipv4(kClient4, nobody).udp(1, 2))) << nobody;
+    }
+    for (const char* nobody : {"::", "::1", "ff02::1"}) {
+        EXPECT_FALSE(told(PacketBuilder(v6).ipv6(nobody, kVip6).udp(1, 2))) << nobody;
+        EXPECT_FALSE(told(PacketBuilder(v6).ipv6(kClient6, nobody).udp(1, 2))) << nobody;
     }
 }
 
