@@ -1,5 +1,7 @@
 #include "net/parse.hpp"
 
+#include <cstring>
+
 #include <rte_ether.h>
 #include <rte_ip.h>
 #include <rte_tcp.h>
@@ -23,44 +25,50 @@ const Header* header_at(const uint8_t* data, size_t offset) {
     return reinterpret_cast<const Header*>(data + offset);
 }
 
+// A header that ends behind the packet: an error, or what makes a first fragment tiny.
+ParseStatus cut_short(PacketMeta& meta, ParseStatus error) {
+    meta.tiny_fragment = meta.fragment;
+    return meta.fragment ? ParseStatus::Ok : error;
+}
+
 // RFC 9293 §3.1: the data offset is at least 5 words and lies within the segment.
 ParseStatus parse_tcp(const uint8_t* data, size_t end, PacketMeta& meta) {
     if (end - meta.l4_offset < sizeof(rte_tcp_hdr)) {
-        return ParseStatus::BadLength;
+        return cut_short(meta, ParseStatus::BadLength);
     }
     const auto* tcp = header_at<rte_tcp_hdr>(data, meta.l4_offset);
     const size_t header_length = (tcp->data_off >> 4) * 4U;
-    if (header_length < sizeof(rte_tcp_hdr) || header_length > end - meta.l4_offset) {
+    if (header_length < sizeof(rte_tcp_hdr)) {
         return ParseStatus::BadLength;
+    }
+    if (header_length > end - meta.l4_offset) {
+        return cut_short(meta, ParseStatus::BadLength);
     }
     meta.source_port = tcp->src_port;
     meta.destination_port = tcp->dst_port;
     meta.tcp_flags = tcp->tcp_flags;
-    meta.has_ports = true;
+    meta.has_ports = !meta.fragment;
     return ParseStatus::Ok;
 }
 
 // RFC 768: the length counts the header too. Zero is for jumbograms only (RFC 2675), which we do
-// not take.
+// not take. A first fragment's is the whole datagram's.
 ParseStatus parse_udp(const uint8_t* data, size_t end, PacketMeta& meta) {
     if (end - meta.l4_offset < sizeof(rte_udp_hdr)) {
-        return ParseStatus::BadLength;
+        return cut_short(meta, ParseStatus::BadLength);
     }
     const auto* udp = header_at<rte_udp_hdr>(data, meta.l4_offset);
     const uint16_t length = Be16::from_raw(udp->dgram_len).host();
-    if (length < sizeof(rte_udp_hdr) || length > end - meta.l4_offset) {
+    if (length < sizeof(rte_udp_hdr) || (length > end - meta.l4_offset && !meta.fragment)) {
         return ParseStatus::BadLength;
     }
     meta.source_port = udp->src_port;
     meta.destination_port = udp->dst_port;
-    meta.has_ports = true;
+    meta.has_ports = !meta.fragment;
     return ParseStatus::Ok;
 }
 
 ParseStatus parse_transport(const uint8_t* data, size_t end, PacketMeta& meta) {
-    if (meta.fragment) {
-        return ParseStatus::Ok;
-    }
     switch (meta.protocol) {
         case kProtocolTcp:
             return parse_tcp(data, end, meta);
@@ -68,6 +76,9 @@ ParseStatus parse_transport(const uint8_t* data, size_t end, PacketMeta& meta) {
             return parse_udp(data, end, meta);
         case kProtocolIcmp:
         case kProtocolIcmpv6:
+            if (meta.fragment) {
+                return ParseStatus::Ok;
+            }
             if (end - meta.l4_offset < 8) {
                 return ParseStatus::BadLength;
             }
@@ -76,6 +87,39 @@ ParseStatus parse_transport(const uint8_t* data, size_t end, PacketMeta& meta) {
         default:
             return ParseStatus::Ok;
     }
+}
+
+// Takes note of a fragment. `begin`, `end`: its part of the datagram in the frame; `headers`: what
+// the headers before it add to the whole's length; `offset`: in units of 8 bytes.
+ParseStatus note_fragment(size_t begin, size_t end, size_t headers, uint16_t offset, bool more,
+                          PacketMeta& meta) {
+    const size_t length = end - begin;
+    meta.fragment = true;
+    meta.fragment_offset = static_cast<uint16_t>(offset * 8);
+    meta.fragment_length = static_cast<uint16_t>(length);
+    meta.more_fragments = more;
+    // RFC 791 §3.2, RFC 8200 §4.5: all but the last are whole units of 8 bytes, and the whole is no
+    // longer than its length field can say.
+    const bool fits = headers + meta.fragment_offset + length <= UINT16_MAX;
+    return length != 0 && fits && (!more || length % 8 == 0) ? ParseStatus::Ok
+                                                             : ParseStatus::BadLength;
+}
+
+ParseStatus parse_ipv4_fragment(const uint8_t* data, size_t end, PacketMeta& meta) {
+    const auto* ip = header_at<rte_ipv4_hdr>(data, meta.l3_offset);
+    const uint16_t field = Be16::from_raw(ip->fragment_offset).host();
+    meta.identification = ip->packet_id;
+    const ParseStatus status =
+        note_fragment(meta.l4_offset, end, size_t{meta.l4_offset} - meta.l3_offset, field & 0x1fff,
+                      (field & 0x2000) != 0, meta);
+    if (status != ParseStatus::Ok) {
+        return status;
+    }
+    if (meta.fragment_offset == 0) {
+        return parse_transport(data, end, meta);
+    }
+    meta.tiny_fragment = meta.protocol == kProtocolTcp && meta.fragment_offset == 8;  // RFC 3128
+    return ParseStatus::Ok;
 }
 
 // RFC 791 §3.1
@@ -100,11 +144,34 @@ ParseStatus parse_ipv4(const uint8_t* data, size_t size, ParseOptions options, P
     meta.l3_length = total_length;
     meta.l4_offset = static_cast<uint16_t>(meta.l3_offset + header_length);
     meta.protocol = ip->next_proto_id;
-    meta.fragment = (Be16::from_raw(ip->fragment_offset).host() & 0x3fff) != 0;  // MF or an offset
-    return parse_transport(data, meta.l3_offset + total_length, meta);
+    const size_t end = meta.l3_offset + size_t{total_length};
+    if ((Be16::from_raw(ip->fragment_offset).host() & 0x3fff) != 0) {  // MF or an offset
+        return parse_ipv4_fragment(data, end, meta);
+    }
+    return parse_transport(data, end, meta);
 }
 
-// Walks the chain of RFC 8200 §4. Sets protocol, l4_offset and fragment.
+// RFC 8200 §4.5. Ok with `fragment` still false: an atomic one, which is a whole packet (RFC 6946).
+ParseStatus parse_fragment_header(const uint8_t* data, size_t offset, size_t end,
+                                  PacketMeta& meta) {
+    if (meta.fragment) {
+        return ParseStatus::BadExtension;  // a fragment in a fragment
+    }
+    if (end - offset < 8) {
+        return ParseStatus::Truncated;
+    }
+    const uint16_t field = read_be16(data + offset + 2);
+    if ((field & 0xfff9) == 0) {
+        return ParseStatus::Ok;
+    }
+    std::memcpy(&meta.identification, data + offset + 4, sizeof meta.identification);
+    const size_t before = offset - meta.l3_offset - sizeof(rte_ipv6_hdr);
+    return note_fragment(offset + 8, end, before, static_cast<uint16_t>(field >> 3),
+                         (field & 1) != 0, meta);
+}
+
+// Walks the chain of RFC 8200 §4, a later fragment's up to its part of the datagram. Sets protocol,
+// l4_offset and what there is to say of a fragment.
 ParseStatus walk_extensions(const uint8_t* data, size_t end, uint8_t next, PacketMeta& meta) {
     size_t offset = meta.l3_offset + sizeof(rte_ipv6_hdr);
     for (unsigned count = 0; count <= kMaxExtensionHeaders; ++count) {
@@ -119,7 +186,7 @@ ParseStatus walk_extensions(const uint8_t* data, size_t end, uint8_t next, Packe
             case IPPROTO_ROUTING:
                 // §4.4: with segments left, the destination is not the one the checksum covers.
                 if (end - offset < 8) {
-                    return ParseStatus::Truncated;
+                    return cut_short(meta, ParseStatus::Truncated);
                 }
                 if (data[offset + 3] != 0) {
                     return ParseStatus::BadExtension;
@@ -128,27 +195,27 @@ ParseStatus walk_extensions(const uint8_t* data, size_t end, uint8_t next, Packe
             case IPPROTO_DSTOPTS:
                 break;
             case IPPROTO_FRAGMENT:
-                if (end - offset < 8) {
-                    return ParseStatus::Truncated;
-                }
-                // RFC 6946: an atomic fragment (no offset, none to come) is a whole packet.
-                meta.fragment = (read_be16(data + offset + 2) & 0xfff9) != 0;
-                if (meta.fragment) {
-                    meta.protocol = data[offset];
-                    return ParseStatus::Ok;
+                if (const ParseStatus status = parse_fragment_header(data, offset, end, meta);
+                    status != ParseStatus::Ok) {
+                    return status;
                 }
                 next = data[offset];
                 offset += 8;
+                if (meta.fragment_offset != 0) {
+                    meta.protocol = next;
+                    meta.l4_offset = static_cast<uint16_t>(offset);
+                    return ParseStatus::Ok;
+                }
                 continue;
             default:
                 return ParseStatus::Ok;
         }
         if (end - offset < 8) {
-            return ParseStatus::Truncated;
+            return cut_short(meta, ParseStatus::Truncated);
         }
         const size_t length = (data[offset + 1] + 1U) * 8U;
         if (length > end - offset) {
-            return ParseStatus::Truncated;
+            return cut_short(meta, ParseStatus::Truncated);
         }
         next = data[offset];
         offset += length;
@@ -173,7 +240,8 @@ ParseStatus parse_ipv6(const uint8_t* data, size_t size, PacketMeta& meta) {
     meta.l3_length = static_cast<uint16_t>(total);
     const size_t end = meta.l3_offset + total;
     const ParseStatus status = walk_extensions(data, end, ip->proto, meta);
-    return status == ParseStatus::Ok ? parse_transport(data, end, meta) : status;
+    const bool done = meta.fragment_offset != 0 || meta.tiny_fragment;
+    return status == ParseStatus::Ok && !done ? parse_transport(data, end, meta) : status;
 }
 
 }  // namespace

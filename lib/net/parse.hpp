@@ -35,18 +35,27 @@ inline constexpr uint8_t kTcpAck = 0x10;
 struct PacketMeta {
     ParseStatus status = ParseStatus::NotIp;
     Family family = Family::V4;
-    uint8_t protocol = 0;  // of the transport header; for a later fragment, of the datagram
+    uint8_t protocol = 0;  // of the transport header; for a later fragment, what the datagram says
     uint8_t tcp_flags = 0;
-    bool fragment = false;   // part of a datagram; ports are not looked at
-    bool has_ports = false;  // TCP or UDP, not a fragment
-    uint8_t icmp_type = 0;
+    bool fragment = false;   // part of a datagram
+    bool has_ports = false;  // a whole packet of TCP or UDP
+    uint8_t icmp_type = 0;   // of a whole packet
     bool tagged = false;
     uint16_t vlan = 0;       // VLAN id of the tag; 0: none, or a priority tag
     uint16_t l3_offset = 0;  // bytes from the start of the frame
-    uint16_t l4_offset = 0;
-    uint16_t l3_length = 0;    // of the IP packet with its header; the rest of the frame is padding
-    uint16_t source_port = 0;  // network byte order
-    uint16_t destination_port = 0;  // network byte order
+    uint16_t l4_offset = 0;  // a later fragment's: where its part of the datagram begins
+    uint16_t l3_length = 0;  // of the IP packet with its header; the rest of the frame is padding
+    // Network byte order. A datagram's first fragment has them too, and TCP's flags.
+    uint16_t source_port = 0;
+    uint16_t destination_port = 0;
+    // Of fragments; bytes of the datagram. Zero for whole packets.
+    uint16_t fragment_offset = 0;
+    uint16_t fragment_length = 0;
+    uint32_t identification = 0;  // as it stands in the packet; IPv4's has 16 bits
+    bool more_fragments = false;
+    // A first fragment without the whole transport header (RFC 1858 §3, RFC 7112 §5), so without
+    // ports; or one that would lie over a TCP header's second half (RFC 3128).
+    bool tiny_fragment = false;
 };
 
 struct ParseOptions {

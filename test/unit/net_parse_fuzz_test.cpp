@@ -2,6 +2,7 @@
 // in a heap block of its very size, so that AddressSanitizer sees a read behind it. What is taken
 // as good is checked against a second, slower reading of the RFCs.
 #include <algorithm>
+#include <cstring>
 #include <memory>
 #include <random>
 
@@ -38,30 +39,49 @@ std::vector<PacketBuilder> good_packets() {
     }
     packets.push_back(PacketBuilder(v4).fragment(3, true).protocol(17).payload("abcdefgh"));
     packets.push_back(PacketBuilder(v6).fragment_header(3, true).protocol(6).payload("abcdefgh"));
+    packets.push_back(PacketBuilder(v4).fragment(0, true).udp(1, 2).with_udp_length(99));
+    packets.push_back(
+        PacketBuilder(v6).fragment_header(0, true).destination_options().tcp(1, 2).payload("abcd"));
     packets.push_back(PacketBuilder(v4).udp(1, 2).with_ether_type(0x0806));
     return packets;
 }
 
-// The transport header's place and number as at() and a plain walk find them. IPv6 only.
+// The transport header's place and number as at() and a plain walk find them.
 struct Walk {
     size_t offset = 0;
     unsigned protocol = 0;
     bool fragment = false;
+    bool later = false;  // not the first
+    bool more = false;
+    size_t at = 0;      // in the datagram
+    size_t begin = 0;   // its part of the datagram, in the frame
+    size_t before = 0;  // bytes of headers that count in the datagram's length
+    bool ends = false;  // before the chain does
 };
 
-Walk walk_v6(const Bytes& frame, size_t l3) {
-    Walk walk{l3 + 40, frame.at(l3 + 6), false};
+Walk walk_v6(const Bytes& frame, size_t l3, size_t end) {
+    Walk walk{.offset = l3 + 40, .protocol = frame.at(l3 + 6)};
     while (walk.protocol == 0 || walk.protocol == 43 || walk.protocol == 44 ||
            walk.protocol == 60) {
         const unsigned here = walk.protocol;
+        if (walk.fragment &&
+            (walk.offset + 8 > end || walk.offset + 8U * (frame.at(walk.offset + 1) + 1U) > end)) {
+            walk.ends = true;
+            return walk;
+        }
         walk.protocol = frame.at(walk.offset);
         if (here == 44) {
             const unsigned field = get16(frame, walk.offset + 2);
-            if (field >> 3 != 0 || field % 2 != 0) {
-                walk.fragment = true;
+            walk.fragment = field >> 3 != 0 || field % 2 != 0;
+            walk.more = field % 2 != 0;
+            walk.at = field / 8 * 8;
+            walk.before = walk.offset - l3 - 40;
+            walk.offset += 8;
+            walk.begin = walk.offset;
+            walk.later = walk.at != 0;
+            if (walk.later) {
                 return walk;
             }
-            walk.offset += 8;
         } else {
             walk.offset += 8U * (frame.at(walk.offset + 1) + 1U);
         }
@@ -71,7 +91,42 @@ Walk walk_v6(const Bytes& frame, size_t l3) {
 
 Walk walk_v4(const Bytes& frame, size_t l3) {
     const unsigned field = get16(frame, l3 + 6);
-    return {l3 + (frame.at(l3) & 15) * 4U, frame.at(l3 + 9), (field & 0x3fff) != 0};
+    const size_t header = (frame.at(l3) & 15) * 4U;
+    return {.offset = l3 + header,
+            .protocol = frame.at(l3 + 9),
+            .fragment = (field & 0x3fff) != 0,
+            .later = (field & 0x1fff) != 0,
+            .more = (field & 0x2000) != 0,
+            .at = (field & 0x1fff) * size_t{8},
+            .begin = l3 + header,
+            .before = header};
+}
+
+// True: it is small enough to hide ports or flags.
+bool is_tiny(const Bytes& frame, const Walk& walk, size_t end, bool v4) {
+    if (walk.later) {
+        return v4 && walk.protocol == 6 && walk.at == 8;
+    }
+    if (walk.ends || walk.protocol == 17) {
+        return walk.ends || end - walk.offset < 8;
+    }
+    return walk.protocol == 6 &&
+           (end - walk.offset < 20 || end - walk.offset < (frame.at(walk.offset + 12) >> 4) * 4U);
+}
+
+void check_fragment(const Bytes& frame, const PacketMeta& meta, const Walk& walk, size_t end,
+                    bool v4) {
+    ASSERT_EQ(meta.more_fragments, walk.more);
+    ASSERT_EQ(meta.fragment_offset, walk.at);
+    ASSERT_EQ(meta.fragment_length, end - walk.begin);
+    ASSERT_GT(end, walk.begin);
+    ASSERT_LE(walk.before + walk.at + end - walk.begin, 65535U);
+    ASSERT_TRUE(!walk.more || (end - walk.begin) % 8 == 0);
+    ASSERT_EQ(meta.tiny_fragment, is_tiny(frame, walk, end, v4));
+    const size_t id = v4 ? meta.l3_offset + 4U : walk.begin - 4;
+    uint32_t raw = 0;
+    std::memcpy(&raw, &frame.at(id), v4 ? 2 : 4);
+    ASSERT_EQ(meta.identification, raw);
 }
 
 // A second reading of a frame that parse() called good.
@@ -87,15 +142,20 @@ void check_good(const Bytes& frame, const PacketMeta& meta) {
     ASSERT_EQ(frame.at(l3) >> 4, v4 ? 4 : 6);
     ASSERT_EQ(meta.l3_length, v4 ? get16(frame, l3 + 2) : 40 + get16(frame, l3 + 4));
     ASSERT_LE(l3 + meta.l3_length, frame.size());
-    const Walk walk = v4 ? walk_v4(frame, l3) : walk_v6(frame, l3);
+    const size_t end = l3 + meta.l3_length;
+    const Walk walk = v4 ? walk_v4(frame, l3) : walk_v6(frame, l3, end);
     ASSERT_EQ(meta.fragment, walk.fragment);
     ASSERT_EQ(meta.protocol, walk.protocol);
-    const bool has_ports = !walk.fragment && (walk.protocol == 6 || walk.protocol == 17);
-    ASSERT_EQ(meta.has_ports, has_ports);
-    if (!walk.fragment) {
-        ASSERT_EQ(meta.l4_offset, walk.offset);
+    ASSERT_EQ(meta.l4_offset, walk.offset);
+    if (walk.fragment) {
+        check_fragment(frame, meta, walk, end, v4);
+    } else {
+        ASSERT_EQ(meta.fragment_offset, 0);
+        ASSERT_FALSE(meta.tiny_fragment);
     }
-    if (has_ports) {
+    const bool transport = walk.protocol == 6 || walk.protocol == 17;
+    ASSERT_EQ(meta.has_ports, !walk.fragment && transport);
+    if (transport && !walk.later && !meta.tiny_fragment) {
         ASSERT_LE(walk.offset + (walk.protocol == 6 ? 20 : 8), l3 + meta.l3_length);
         ASSERT_EQ(ntohs(meta.source_port), get16(frame, walk.offset));
         ASSERT_EQ(ntohs(meta.destination_port), get16(frame, walk.offset + 2));

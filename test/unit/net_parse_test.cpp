@@ -160,26 +160,112 @@ TEST(Parse, Ipv4LengthAgainstTheFrame) {
     EXPECT_EQ(status_of(v4().tcp(1, 2).with_ip_length(20)), ParseStatus::BadLength);
 }
 
-TEST(Parse, Ipv4Fragments) {
+TEST(Parse, Ipv4LaterFragments) {
     struct Case {
         uint16_t offset;
         bool more;
     };
-    for (const Case fragment :
-         {Case{0, true}, Case{1, true}, Case{1, false}, Case{0x1fff, false}}) {
-        // A later fragment may be as short as it likes, and its bytes are no ports.
-        const auto meta = parse_frame(
-            v4().fragment(fragment.offset, fragment.more).protocol(17).payload("abcdefgh").build());
+    for (const Case fragment : {Case{1, true}, Case{1, false}, Case{0x1ffb, false}}) {
+        // It may be as short as it likes, and its bytes are no ports.
+        const auto meta = parse_frame(v4().fragment(fragment.offset, fragment.more)
+                                          .identification(0xabcd)
+                                          .protocol(17)
+                                          .payload("abcdefgh")
+                                          .padding(9)
+                                          .build());
         EXPECT_EQ(meta.status, ParseStatus::Ok);
         EXPECT_TRUE(meta.fragment);
+        EXPECT_FALSE(meta.tiny_fragment);
         EXPECT_FALSE(meta.has_ports);
         EXPECT_EQ(meta.source_port, 0);
         EXPECT_EQ(meta.protocol, kProtocolUdp);
-        EXPECT_EQ(status_of(v4().fragment(fragment.offset, fragment.more).protocol(6).payload("a")),
-                  ParseStatus::Ok);
+        EXPECT_EQ(meta.fragment_offset, fragment.offset * 8);
+        EXPECT_EQ(meta.fragment_length, 8);
+        EXPECT_EQ(meta.more_fragments, fragment.more);
+        EXPECT_EQ(meta.identification, Be16(0xabcd).raw());
+        EXPECT_EQ(meta.l4_offset, 34);
     }
     EXPECT_FALSE(parse_frame(v4().dont_fragment().udp(1, 2).build()).fragment);
     EXPECT_FALSE(parse_frame(v4().fragment(0x8000, false).udp(1, 2).build()).fragment);  // "evil"
+}
+
+TEST(Parse, FirstFragmentsHavePorts) {
+    for (const PacketBuilder& base :
+         {v4().options(Bytes(5, 1)).fragment(0, true),
+          v6().hop_by_hop().fragment_header(0, true, 0xabcd).destination_options()}) {
+        auto meta = parse_frame(PacketBuilder(base).tcp(7, 80, test::kSyn).payload("abcd").build());
+        EXPECT_EQ(meta.status, ParseStatus::Ok);
+        EXPECT_TRUE(meta.fragment && meta.more_fragments && !meta.tiny_fragment);
+        EXPECT_FALSE(meta.has_ports);  // which says that the packet is whole
+        EXPECT_EQ(Be16::from_raw(meta.source_port).host(), 7);
+        EXPECT_EQ(Be16::from_raw(meta.destination_port).host(), 80);
+        EXPECT_EQ(meta.tcp_flags, test::kSyn);
+        EXPECT_EQ(meta.fragment_offset, 0);
+        EXPECT_EQ(meta.fragment_length, base.is_v4() ? 24 : 32);  // the options header is in it
+        EXPECT_EQ(meta.identification, base.is_v4() ? Be16(0x1234).raw() : Be32(0xabcd).raw());
+        EXPECT_EQ(meta.l4_offset, base.is_v4() ? 14 + 28 : 14 + 40 + 24);
+        // UDP's length is the whole datagram's.
+        meta = parse_frame(PacketBuilder(base).udp(9, 53).with_udp_length(4000).build());
+        EXPECT_EQ(meta.status, ParseStatus::Ok);
+        EXPECT_EQ(Be16::from_raw(meta.destination_port).host(), 53);
+        EXPECT_EQ(status_of(PacketBuilder(base).udp(9, 53).with_udp_length(7)),
+                  ParseStatus::BadLength);
+        EXPECT_EQ(status_of(PacketBuilder(base).tcp(9, 53).payload("abcd").with_data_offset(4)),
+                  ParseStatus::BadLength);
+    }
+}
+
+// RFC 1858 §3, RFC 7112 §5: the first has the whole transport header. RFC 3128: none lies over
+// TCP's.
+TEST(Parse, TinyFragments) {
+    for (const PacketBuilder& base : {v4().fragment(0, true), v6().fragment_header(0, true)}) {
+        for (size_t size = 8; size <= 32; size += 8) {
+            Bytes header(size, 0);
+            header[12 % size] = 0x60;  // 24 bytes of TCP
+            const auto meta = parse_frame(PacketBuilder(base).protocol(6).payload(header).build());
+            EXPECT_EQ(meta.status, ParseStatus::Ok);
+            EXPECT_EQ(meta.tiny_fragment, size < 24) << size;
+        }
+        const auto udp = PacketBuilder(base).udp(1, 2).with_udp_length(100);
+        EXPECT_FALSE(parse_frame(udp.build()).tiny_fragment);
+    }
+    for (uint16_t offset = 1; offset < 4; ++offset) {
+        const auto v4_later = v4().fragment(offset, true).payload("12345678");
+        EXPECT_EQ(parse_frame(PacketBuilder(v4_later).protocol(6).payload("12345678").build())
+                      .tiny_fragment,
+                  offset == 1);
+        EXPECT_FALSE(parse_frame(PacketBuilder(v4_later).protocol(17).payload("12345678").build())
+                         .tiny_fragment);
+    }
+}
+
+TEST(Parse, FragmentLengths) {
+    const auto status = [](const PacketBuilder& base, bool v4_family, unsigned offset, bool more,
+                           size_t size) {
+        PacketBuilder packet = base;
+        v4_family ? packet.fragment(static_cast<uint16_t>(offset), more)
+                  : packet.fragment_header(static_cast<uint16_t>(offset), more);
+        return status_of(packet.protocol(17).payload(Bytes(size, 0)));
+    };
+    for (const bool four : {true, false}) {
+        const PacketBuilder base = four ? v4() : v6();
+        for (size_t size = 0; size <= 24; ++size) {
+            EXPECT_EQ(status(base, four, 2, true, size),
+                      size % 8 == 0 && size != 0 ? ParseStatus::Ok : ParseStatus::BadLength);
+            EXPECT_EQ(status(base, four, 2, false, size),
+                      size != 0 ? ParseStatus::Ok : ParseStatus::BadLength);
+        }
+    }
+    // 65,535 bytes: IPv4's with its header, IPv6's without its own but with those before the
+    // fragment header.
+    EXPECT_EQ(status(v4(), true, 8189, false, 3), ParseStatus::Ok);
+    EXPECT_EQ(status(v4(), true, 8189, false, 4), ParseStatus::BadLength);
+    EXPECT_EQ(status(v4().options(Bytes(8, 1)), true, 8188, false, 3), ParseStatus::Ok);
+    EXPECT_EQ(status(v4().options(Bytes(8, 1)), true, 8188, false, 4), ParseStatus::BadLength);
+    EXPECT_EQ(status(v6(), false, 8191, false, 7), ParseStatus::Ok);
+    EXPECT_EQ(status(v6(), false, 8191, false, 8), ParseStatus::BadLength);
+    EXPECT_EQ(status(v6().hop_by_hop(), false, 8190, false, 7), ParseStatus::Ok);
+    EXPECT_EQ(status(v6().hop_by_hop(), false, 8190, false, 8), ParseStatus::BadLength);
 }
 
 TEST(Parse, TcpHeaderLength) {

@@ -131,24 +131,53 @@ TEST(ParseV6, ChainOutOfThePacket) {
               ParseStatus::BadLength);
 }
 
-TEST(ParseV6, Fragments) {
+TEST(ParseV6, LaterFragments) {
     const struct {
         uint16_t offset;
         bool more;
-    } cases[] = {{0, true}, {1, true}, {1, false}, {0x1fff, false}};
+    } cases[] = {{1, true}, {1, false}, {0x1ff0, false}};
     for (const auto& fragment : cases) {
         for (const PacketBuilder& before : {v6(), v6().hop_by_hop().routing(0)}) {
-            const auto meta = meta_of(PacketBuilder(before)
-                                          .fragment_header(fragment.offset, fragment.more)
-                                          .protocol(17)
-                                          .payload("abcd"));
+            const auto meta =
+                meta_of(PacketBuilder(before)
+                            .fragment_header(fragment.offset, fragment.more, 0x9abcdef0)
+                            .protocol(17)
+                            .payload("abcdefgh"));
             EXPECT_EQ(meta.status, ParseStatus::Ok);
             EXPECT_TRUE(meta.fragment);
             EXPECT_FALSE(meta.has_ports);
             EXPECT_EQ(meta.source_port, 0);
             EXPECT_EQ(meta.protocol, kProtocolUdp);
+            EXPECT_EQ(meta.fragment_offset, fragment.offset * 8);
+            EXPECT_EQ(meta.fragment_length, 8);
+            EXPECT_EQ(meta.more_fragments, fragment.more);
+            EXPECT_EQ(meta.identification, Be32(0x9abcdef0).raw());
         }
     }
+}
+
+// RFC 7112 §5: the first fragment has the whole chain. What follows a later one's is no header.
+TEST(ParseV6, FragmentsAndChains) {
+    for (const uint16_t claimed : {8 + 8, 8 + 16, 8 + 32}) {  // with the fragment header
+        const auto meta = meta_of(v6().fragment_header(0, true)
+                                      .destination_options(1)
+                                      .routing(0, 1)
+                                      .tcp(7, 80)
+                                      .payload("abcd")
+                                      .with_ip_length(claimed));
+        EXPECT_EQ(meta.status, ParseStatus::Ok);
+        EXPECT_TRUE(meta.tiny_fragment);
+        EXPECT_EQ(meta.source_port, 0);
+    }
+    const auto later =
+        meta_of(v6().fragment_header(3, true).destination_options().payload("12345678"));
+    EXPECT_EQ(later.status, ParseStatus::Ok);
+    EXPECT_EQ(later.protocol, 60);
+    EXPECT_EQ(later.l4_offset, 14 + 40 + 8);
+    EXPECT_EQ(status_of(v6().fragment_header(0, true).fragment_header(0, true).udp(1, 2)),
+              ParseStatus::BadExtension);
+    EXPECT_EQ(status_of(v6().fragment_header(0, true).fragment_header(0, false).udp(1, 2)),
+              ParseStatus::BadExtension);
 }
 
 TEST(ParseV6, AtomicFragmentIsAWholePacket) {  // RFC 6946; the reserved bits say nothing
