@@ -9,6 +9,8 @@ namespace {
 
 constexpr uint8_t kEchoRequest = 8;      // RFC 792
 constexpr uint8_t kEchoRequestV6 = 128;  // RFC 4443 §4.1
+constexpr uint8_t kRoutingHeader = 43;   // RFC 8200 §4
+constexpr uint8_t kOptionsHeader = 60;
 // RFC 4861 §4: router solicitation to redirect. The control thread answers for VIPs.
 constexpr uint8_t kFirstNdp = 133;
 constexpr uint8_t kLastNdp = 137;
@@ -33,7 +35,43 @@ unsigned client_owner(FlowKeeper keeper, const typename F::Address& client, uint
     return hash_share(XXH3_64bits_withSeed(&client, sizeof client, seed), workers);
 }
 
-// Fragments, ICMP and whatever else has no ports to look up.
+// Whether a fragment's datagram may be of TCP or UDP. RFC 8200 §4.5: a fragment names the header
+// that follows; in IPv6 that may be one before the transport header.
+template <typename F>
+bool may_have_ports(uint8_t protocol) {
+    return protocol == kProtocolTcp || protocol == kProtocolUdp ||
+           (F::kFamily == Family::V6 && (protocol == kRoutingHeader || protocol == kOptionsHeader));
+}
+
+template <typename F>
+void finish_portless_fragment(const FamilyTables<F>& tables, const typename F::Address& destination,
+                              Packet& packet) {
+    if (tables.find_vip(destination) == nullptr || tables.find_address(destination) != nullptr) {
+        packet.cls = PacketClass::Punt;
+    } else {
+        finish(packet, Verdict::Fragment);
+    }
+}
+
+// By its addresses alone: only those that a service may have a claim to are looked at closer.
+template <typename F>
+void sort_fragment(const FamilyTables<F>& tables, const typename F::Address& source,
+                   const typename F::Address& destination, Packet& packet) {
+    const AddressEntry* own = tables.find_address(destination);
+    const bool possible = tables.find_vip(destination) != nullptr ||
+                          (own != nullptr ? own->snat_slot >= 0 : tables.is_nat_backend(source));
+    if (!possible) {
+        packet.cls = PacketClass::Punt;
+    } else if (!may_have_ports<F>(packet.meta.protocol)) {
+        finish_portless_fragment<F>(tables, destination, packet);
+    } else if (packet.meta.tiny_fragment) {
+        finish(packet, Verdict::FragmentTiny);
+    } else {
+        packet.cls = PacketClass::Fragment;
+    }
+}
+
+// ICMP and whatever else has no ports to look up.
 template <typename F>
 void classify_portless(const FamilyTables<F>& tables, const typename F::Address& source,
                        const typename F::Address& destination, Packet& packet) {
@@ -44,9 +82,7 @@ void classify_portless(const FamilyTables<F>& tables, const typename F::Address&
     }
     const PacketMeta& meta = packet.meta;
     const bool icmp = meta.protocol == (F::kFamily == Family::V4 ? kProtocolIcmp : kProtocolIcmpv6);
-    if (meta.fragment) {
-        finish(packet, Verdict::Fragment);
-    } else if (!icmp && tables.find_address(destination) == nullptr) {
+    if (!icmp && tables.find_address(destination) == nullptr) {
         finish(packet, Verdict::NoService);
     } else if (!icmp) {
         packet.cls = PacketClass::Punt;
@@ -79,16 +115,14 @@ std::optional<unsigned> flow_owner(const ServiceEntry& service, const FlowKey<F>
     return client_owner<F>(service.keeper, key.source, key.source_port, workers);
 }
 
+namespace {
+
 template <typename F>
-void classify(const LbSnapshot& snapshot, WorkerIdentity self, Packet& packet) {
+void classify_ports(const LbSnapshot& snapshot, WorkerIdentity self, Packet& packet) {
     const FamilyTables<F>& tables = snapshot.tables<F>();
     const PacketMeta& meta = packet.meta;
     const typename F::Address source = packet.key<F>().source;
     const typename F::Address destination = packet.key<F>().destination;
-    if (!meta.has_ports) {
-        classify_portless<F>(tables, source, destination, packet);
-        return;
-    }
     const auto match = tables.find_service(destination, meta.destination_port, meta.protocol);
     if (match.service != nullptr) {
         if (!can_be_source(source)) {
@@ -133,6 +167,35 @@ void classify(const LbSnapshot& snapshot, WorkerIdentity self, Packet& packet) {
     }
 }
 
+}  // namespace
+
+template <typename F>
+void classify(const LbSnapshot& snapshot, WorkerIdentity self, Packet& packet) {
+    const FlowKey<F>& key = packet.key<F>();
+    if (packet.meta.has_ports) {
+        classify_ports<F>(snapshot, self, packet);
+    } else if (packet.meta.fragment) {
+        sort_fragment<F>(snapshot.tables<F>(), key.source, key.destination, packet);
+    } else {
+        classify_portless<F>(snapshot.tables<F>(), key.source, key.destination, packet);
+    }
+}
+
+template <typename F>
+void classify_fragment(const LbSnapshot& snapshot, WorkerIdentity self,
+                       const FragmentTransport& transport, Packet& packet) {
+    FlowKey<F>& key = packet.key<F>();
+    packet.meta.protocol = key.protocol = transport.protocol;
+    packet.meta.source_port = key.source_port = transport.source_port;
+    packet.meta.destination_port = key.destination_port = transport.destination_port;
+    packet.hash = key.hash();
+    if (transport.protocol == kProtocolTcp || transport.protocol == kProtocolUdp) {
+        classify_ports<F>(snapshot, self, packet);
+    } else {
+        finish_portless_fragment<F>(snapshot.tables<F>(), key.destination, packet);
+    }
+}
+
 template <typename F>
 void load_key(const uint8_t* frame, Packet& packet) {
     const PacketMeta& meta = packet.meta;
@@ -155,6 +218,10 @@ template void load_key<V4>(const uint8_t*, Packet&);
 template void load_key<V6>(const uint8_t*, Packet&);
 template void classify<V4>(const LbSnapshot&, WorkerIdentity, Packet&);
 template void classify<V6>(const LbSnapshot&, WorkerIdentity, Packet&);
+template void classify_fragment<V4>(const LbSnapshot&, WorkerIdentity, const FragmentTransport&,
+                                    Packet&);
+template void classify_fragment<V6>(const LbSnapshot&, WorkerIdentity, const FragmentTransport&,
+                                    Packet&);
 
 Verdict verdict_of(ParseStatus status) {
     switch (status) {

@@ -4,6 +4,7 @@
 
 #include <optional>
 
+#include "datapath/fragment_table.hpp"
 #include "datapath/packet.hpp"
 #include "lb/snapshot.hpp"
 
@@ -27,6 +28,12 @@ void load_key(const uint8_t* frame, Packet& packet);
 // Sets cls, verdict (of Done), service, reply and owner. REQUIRES: meta and the key.
 template <typename F>
 void classify(const LbSnapshot& snapshot, WorkerIdentity self, Packet& packet);
+
+// The same for a fragment (cls Fragment), by what its datagram's first one said: it goes the way of
+// its flow. Sets ports, key and hash too.
+template <typename F>
+void classify_fragment(const LbSnapshot& snapshot, WorkerIdentity self,
+                       const FragmentTransport& transport, Packet& packet);
 
 // The verdict for a frame that parse() refuses.
 Verdict verdict_of(ParseStatus status);

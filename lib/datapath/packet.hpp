@@ -21,6 +21,7 @@ enum class PacketClass : uint8_t {
     NatReply,   // from a backend of a NAT service
     FnatReply,  // to a SNAT address
     Echo,       // an echo request to a VIP
+    Fragment,   // perhaps of a service: its datagram tells, see classify_fragment()
     Punt,       // the kernel's
     HandOver,   // another worker's
 };
@@ -31,6 +32,7 @@ struct Packet {
     PacketClass cls = PacketClass::Done;
     Verdict verdict = Verdict::Punted;
     bool handed_over = false;  // by another worker: it is ours
+    bool gathered = false;     // a fragment that is with the worker of its datagram
     bool any_queue = false;    // its flow's next packet may come by another worker's queue
     bool local = false;        // FnatReply: to an address that is the kernel's too
     uint8_t owner = 0;         // HandOver: the worker to go to
@@ -80,6 +82,8 @@ struct PacketNote {
     enum class Kind : uint8_t {
         ToTwin,          // a whole frame for the kernel, by the twin of `port`
         AwaitsNeighbor,  // an IP packet, ready but for the Ethernet header: to `next_hop` by `port`
+        ToOwner,         // a frame that came by `port`, for the worker that has its flow
+        ToGatherer,      // a fragment that came by `port`, for the worker that has its datagram
     };
     Kind kind = Kind::ToTwin;
     uint16_t port = 0;

@@ -8,48 +8,50 @@
 namespace dlb {
 
 // X(Name, "name", Kind)
-// clang-format off: so that a new name changes one line
-#define DLB_VERDICTS(X) \
-    X(Name, "name", Kind) \
-    X(Forwarded, "forwarded", Sent) \
-    X(Replied, "replied", Sent) \
-    X(EchoReplied, "echo_replied", Sent) \
-    X(FromKernel, "from_kernel", Sent) \
-    X(Punted, "punted", Kept) \
-    X(HandedOver, "handed_over", Kept) \
-    X(AwaitsNeighbor, "awaits_neighbor", Kept) \
-    X(Truncated, "truncated", Dropped) \
-    X(BadHeader, "bad_header", Dropped) \
-    X(BadChecksum, "bad_checksum", Dropped) \
-    X(BadLength, "bad_length", Dropped) \
-    X(BadExtension, "bad_extension", Dropped) \
-    X(Fragment, "fragment", Dropped) \
-    X(OtherHost, "other_host", Dropped) \
-    X(OtherVlan, "other_vlan", Dropped) \
-    X(NoService, "no_service", Dropped) \
-    X(NoBackend, "no_backend", Dropped) \
-    X(BackendsFull, "backends_full", Dropped) \
-    X(BackendGone, "backend_gone", Dropped) \
-    X(ResetSent, "reset_sent", Dropped) \
-    X(UnreachableSent, "unreachable_sent", Dropped) \
-    X(NewFlowLimit, "new_flow_limit", Dropped) \
-    X(NoFlow, "no_flow", Dropped) \
-    X(NoSnatPort, "no_snat_port", Dropped) \
-    X(FlowTableFull, "flow_table_full", Dropped) \
-    X(NoRoute, "no_route", Dropped) \
-    X(NoNeighbor, "no_neighbor", Dropped) \
-    X(TtlExpired, "ttl_expired", Dropped) \
+#define DLB_VERDICTS(X)                                    \
+    X(Forwarded, "forwarded", Sent)                        \
+    X(Replied, "replied", Sent)                            \
+    X(EchoReplied, "echo_replied", Sent)                   \
+    X(FromKernel, "from_kernel", Sent)                     \
+    X(Punted, "punted", Kept)                              \
+    X(HandedOver, "handed_over", Kept)                     \
+    X(AwaitsNeighbor, "awaits_neighbor", Kept)             \
+    X(Truncated, "truncated", Dropped)                     \
+    X(BadHeader, "bad_header", Dropped)                    \
+    X(BadChecksum, "bad_checksum", Dropped)                \
+    X(BadLength, "bad_length", Dropped)                    \
+    X(BadExtension, "bad_extension", Dropped)              \
+    X(Fragment, "fragment", Dropped)                       \
+    X(FragmentOverlap, "fragment_overlap", Dropped)        \
+    X(FragmentDuplicate, "fragment_duplicate", Dropped)    \
+    X(FragmentTiny, "fragment_tiny", Dropped)              \
+    X(FragmentTimeout, "fragment_timeout", Dropped)        \
+    X(FragmentLimit, "fragment_limit", Dropped)            \
+    X(OtherHost, "other_host", Dropped)                    \
+    X(OtherVlan, "other_vlan", Dropped)                    \
+    X(NoService, "no_service", Dropped)                    \
+    X(NoBackend, "no_backend", Dropped)                    \
+    X(BackendsFull, "backends_full", Dropped)              \
+    X(BackendGone, "backend_gone", Dropped)                \
+    X(ResetSent, "reset_sent", Dropped)                    \
+    X(UnreachableSent, "unreachable_sent", Dropped)        \
+    X(NewFlowLimit, "new_flow_limit", Dropped)             \
+    X(NoFlow, "no_flow", Dropped)                          \
+    X(NoSnatPort, "no_snat_port", Dropped)                 \
+    X(FlowTableFull, "flow_table_full", Dropped)           \
+    X(NoRoute, "no_route", Dropped)                        \
+    X(NoNeighbor, "no_neighbor", Dropped)                  \
+    X(TtlExpired, "ttl_expired", Dropped)                  \
     X(TtlExpiredReported, "ttl_expired_reported", Dropped) \
-    X(TooBig, "too_big", Dropped) \
-    X(TooBigReported, "too_big_reported", Dropped) \
-    X(NoHeadroom, "no_headroom", Dropped) \
-    X(IcmpUnhandled, "icmp_unhandled", Dropped) \
-    X(NoTwin, "no_twin", Dropped) \
-    X(PuntFull, "punt_full", Dropped) \
-    X(HandoverFull, "handover_full", Dropped) \
-    X(InjectFull, "inject_full", Dropped) \
+    X(TooBig, "too_big", Dropped)                          \
+    X(TooBigReported, "too_big_reported", Dropped)         \
+    X(NoHeadroom, "no_headroom", Dropped)                  \
+    X(IcmpUnhandled, "icmp_unhandled", Dropped)            \
+    X(NoTwin, "no_twin", Dropped)                          \
+    X(PuntFull, "punt_full", Dropped)                      \
+    X(HandoverFull, "handover_full", Dropped)              \
+    X(InjectFull, "inject_full", Dropped)                  \
     X(TxFull, "tx_full", Dropped)
-// clang-format on
 
 enum class Verdict : uint8_t {
 #define DLB_VERDICT_NAME(name, text, kind) name,

@@ -65,7 +65,8 @@ void Worker::process(const DataplaneTables& tables, rte_mbuf** mbufs, unsigned c
         Packet& packet = burst_[i];
         packet.mbuf = mbufs[i];
         packet.port = handed_over ? note_of(mbufs[i]).port : port;
-        packet.handed_over = handed_over;
+        packet.gathered = handed_over;
+        packet.handed_over = handed_over && note_of(mbufs[i]).kind == PacketNote::Kind::ToOwner;
         packet.any_queue = setup_.ports[packet.port].any_queue;
         open(*tables.lb, packet);
     }
@@ -138,8 +139,10 @@ void Worker::decide(const DataplaneTables& tables, Packet& packet) {
             outcome.verdict = Verdict::Punted;
             break;
         case PacketClass::HandOver:
-            note_of(packet.mbuf).port = packet.port;
-            hand_over(packet.owner, packet.mbuf);
+            hand_over(packet, packet.owner, PacketNote::Kind::ToOwner);
+            return;
+        case PacketClass::Fragment:
+            take_fragment(tables, packet);
             return;
         default:
             outcome = forwarder_.handle(tables, packet, now_ms_);
@@ -184,8 +187,11 @@ void Worker::transmit(uint16_t port, rte_mbuf* mbuf, Verdict verdict) {
     }
 }
 
-void Worker::hand_over(unsigned worker, rte_mbuf* mbuf) {
-    if (add(handovers_[worker], mbuf, Verdict::HandedOver)) {
+void Worker::hand_over(const Packet& packet, unsigned worker, PacketNote::Kind kind) {
+    PacketNote& note = note_of(packet.mbuf);
+    note.kind = kind;
+    note.port = packet.port;
+    if (add(handovers_[worker], packet.mbuf, Verdict::HandedOver)) {
         flush_handovers(worker);
     }
 }
@@ -286,6 +292,7 @@ void Worker::housekeep(const DataplaneTables& tables) {
         swept_ms_ = now_ms_;
         const uint32_t slice = setup_.flow_capacity / 1024 + 1;
         flows_.sweep(tables, now_ms_, slice * std::min(elapsed, 100U));
+        sweep_fragments(elapsed);
     }
     WorkerJob* job = job_.load(std::memory_order_acquire);
     if (job != nullptr && job->step(*this, tables)) {

@@ -17,6 +17,7 @@
 #include "datapath/doorbell.hpp"
 #include "datapath/flow_engine.hpp"
 #include "datapath/forwarder.hpp"
+#include "datapath/fragment_table.hpp"
 #include "datapath/packet.hpp"
 #include "datapath/tables.hpp"
 #include "net/ip_address.hpp"
@@ -76,6 +77,7 @@ struct WorkerSetup {
 class Worker {
   public:
     explicit Worker(WorkerSetup setup);
+    ~Worker();
     Worker(const Worker&) = delete;
     Worker& operator=(const Worker&) = delete;
     bool valid() const { return flows_.valid() && by_table_.valid(); }
@@ -98,6 +100,7 @@ class Worker {
     ReaderSlot& reader() { return reader_; }
     WorkerIdentity identity() const { return setup_.identity; }
     const FlowEngine& flows() const { return flows_; }
+    const FragmentTable& fragments() const { return fragments_; }
     const WorkerCounters& counters() const { return counters_; }
     const TableCounters& table_counters() const { return by_table_; }
     uint32_t now_ms() const { return now_ms_; }
@@ -113,12 +116,19 @@ class Worker {
     void process(const DataplaneTables& tables, rte_mbuf** mbufs, unsigned count, uint16_t port,
                  bool handed_over);
     void open(const LbSnapshot& lb, Packet& packet);
+    void take_fragment(const DataplaneTables& tables, Packet& packet);
+    template <typename F>
+    void take_fragment_of(const DataplaneTables& tables, Packet& packet);
+    template <typename F>
+    void follow_datagram(const DataplaneTables& tables, Packet& packet, uint16_t datagram);
+    template <typename F>
+    void release_waiting(const DataplaneTables& tables, const Packet& first, uint16_t datagram);
     bool filter_frame(const WorkerPort& port, Packet& packet) const;
     void decide(const DataplaneTables& tables, Packet& packet);
     void punt(Packet& packet);
     void drop(rte_mbuf* mbuf, Verdict verdict);
     void transmit(uint16_t port, rte_mbuf* mbuf, Verdict verdict);
-    void hand_over(unsigned worker, rte_mbuf* mbuf);
+    void hand_over(const Packet& packet, unsigned worker, PacketNote::Kind kind);
     void to_control(rte_mbuf* mbuf, Verdict verdict);
     static bool add(Outbox& box, rte_mbuf* mbuf, Verdict verdict);
     void settle(Outbox& box, unsigned accepted, Verdict refused);
@@ -129,6 +139,7 @@ class Worker {
     unsigned take_handovers(const DataplaneTables& tables);
     unsigned take_injected();
     void housekeep(const DataplaneTables& tables);
+    void sweep_fragments(uint32_t elapsed_ms);
     void update_clock();
     void count(Verdict verdict) { counters_.of(verdict).add(1); }
 
@@ -138,6 +149,7 @@ class Worker {
     TableCounters by_table_;
     FlowEngine flows_;
     Forwarder forwarder_;
+    FragmentTable fragments_;
     std::vector<Outbox> tx_;  // by port
     Outbox punts_;
     std::vector<Outbox> handovers_;  // by worker

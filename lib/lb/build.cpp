@@ -59,6 +59,7 @@ void add_reply(FamilyTables<F>& tables, const FamilyTables<F>* previous,
     key.address = raw_address<F>(backend.config.address);
     key.port = port;
     key.protocol = static_cast<uint8_t>(service.config.protocol);
+    tables.nat_backends[{key.address}] = true;
     const bool known = tables.replies.find(key) != nullptr;
     ReplyEntry<F>& entry = tables.replies[key];
     const auto vip_address = raw_address<F>(vip.address());

@@ -139,6 +139,7 @@ struct FamilyTables {
     std::vector<uint8_t> prefix_lengths;  // of the VIPs, longest first
     FlatMap<ReplyKey<F>, ReplyEntry<F>> replies;
     FlatMap<AddressKey<F>, AddressEntry> addresses;
+    FlatMap<AddressKey<F>, bool> nat_backends;  // whose packets may be NAT replies
 
     // The service, and whether the address is a VIP at all.
     struct Match {
@@ -151,6 +152,9 @@ struct FamilyTables {
                                     uint8_t protocol) const;
     const AddressEntry* find_address(const typename F::Address& address) const {
         return addresses.find({address});
+    }
+    bool is_nat_backend(const typename F::Address& address) const {
+        return nat_backends.find({address}) != nullptr;
     }
 };
 

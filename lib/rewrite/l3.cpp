@@ -85,6 +85,9 @@ void translate(rte_mbuf* mbuf, const PacketMeta& meta, const FlowKey<F>& to) {
     if constexpr (F::kFamily == Family::V4) {
         ip->hdr_checksum = delta.apply(ip->hdr_checksum);
     }
+    if (meta.fragment_offset != 0) {
+        return;  // the datagram's checksum is in its first fragment
+    }
     const size_t l4 = meta.l4_offset - meta.l3_offset;
     if (meta.protocol == kProtocolTcp) {
         auto* tcp = header_of<rte_tcp_hdr>(mbuf, l4);

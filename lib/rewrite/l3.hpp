@@ -25,7 +25,9 @@ void trim_to_ip(rte_mbuf* mbuf, const PacketMeta& meta);
 bool decrement_hop_limit(rte_mbuf* mbuf, Family family);
 
 // Sets both endpoints of a TCP or UDP packet to those of `to` (its protocol is not looked at): one
-// function for both directions of NAT. REQUIRES: meta.has_ports.
+// function for both directions of NAT. Of a later fragment only the addresses; of a first one also
+// the checksum, which stays right for the whole datagram, as no length changes. REQUIRES: TCP or
+// UDP.
 template <typename F>
 void translate(rte_mbuf* mbuf, const PacketMeta& meta, const FlowKey<F>& to);
 

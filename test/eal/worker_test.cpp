@@ -143,7 +143,17 @@ std::vector<DropCase> drop_cases() {
         {"routing header",
          PacketBuilder().ipv6("2001:db8:9::7", "2001:db8:1::1").routing(1).tcp(1, 80).build(),
          Verdict::BadExtension},
-        {"fragment", from_client().fragment(0, true).build(), Verdict::Fragment},
+        {"fragment of ICMP",
+         PacketBuilder().ipv4("192.0.2.7", "10.1.1.1").fragment(0, true).icmp(8).build(),
+         Verdict::Fragment},
+        {"tiny fragment",
+         PacketBuilder()
+             .ipv4("192.0.2.7", "10.1.1.1")
+             .fragment(0, true)
+             .protocol(6)
+             .payload("12345678")
+             .build(),
+         Verdict::FragmentTiny},
         {"other VLAN", from_client().vlan(9).build(), Verdict::OtherVlan},
         {"no such port", PacketBuilder().ipv4("192.0.2.7", "10.1.1.1").tcp(1, 81).build(),
          Verdict::NoService},

@@ -64,9 +64,21 @@ TEST(Classify, EveryClassInBothFamilies) {
     const auto other = [](PacketBuilder packet) { return packet.protocol(47).payload("12345678"); };
     const auto echo = [](PacketBuilder packet) { return packet.icmp(packet.is_v4() ? 8 : 128); };
     const auto error = [](PacketBuilder packet) { return packet.icmp(packet.is_v4() ? 3 : 1); };
-    const auto fragment = [](PacketBuilder packet) {
-        return packet.is_v4() ? packet.fragment(0, true).udp(1000, 80)
-                              : packet.fragment_header(0, true).udp(1000, 80);
+    const auto cut = [](PacketBuilder packet, uint16_t offset, bool more) {
+        return packet.is_v4() ? packet.fragment(offset, more)
+                              : packet.fragment_header(offset, more);
+    };
+    const auto fragment = [=](const PacketBuilder& packet) {
+        return cut(packet, 0, true).udp(1000, 80).with_udp_length(99);
+    };
+    const auto later_fragment = [=](const PacketBuilder& packet) {
+        return cut(packet, 3, false).protocol(6).payload("x");
+    };
+    const auto icmp_fragment = [=](const PacketBuilder& packet) {
+        return cut(packet, 3, false).protocol(packet.is_v4() ? 1 : 58).payload("x");
+    };
+    const auto tiny = [=](const PacketBuilder& packet) {
+        return cut(packet, 0, true).protocol(6).payload("12345678");
     };
     const auto check = [&](const Pair& pair, auto make, PacketClass cls, int line,
                            Verdict verdict = Verdict::Punted) {
@@ -81,10 +93,21 @@ TEST(Classify, EveryClassInBothFamilies) {
     check(kToVip, echo, Echo, __LINE__);
     check(kToQuiet, echo, Done, __LINE__, Verdict::IcmpUnhandled);
     check(kToVip, error, Done, __LINE__, Verdict::IcmpUnhandled);
-    check(kToVip, fragment, Done, __LINE__, Verdict::Fragment);
+    check(kToVip, fragment, Fragment, __LINE__);
+    check(kToVip, later_fragment, Fragment, __LINE__);
+    check(kToVip, icmp_fragment, Done, __LINE__, Verdict::Fragment);
+    check(kToVip, tiny, Done, __LINE__, Verdict::FragmentTiny);
     check(kToOwn, tcp(1000, 80), Punt, __LINE__);
     check(kToOwn, echo, Punt, __LINE__);
     check(kToOwn, fragment, Punt, __LINE__);
+    check(kToOwn, tiny, Punt, __LINE__);
+    check(kToSnat, later_fragment, Fragment, __LINE__);
+    check(kToSnat, icmp_fragment, Punt, __LINE__);
+    check(kToNobody, later_fragment, Punt, __LINE__);
+    check(kFromBackend, later_fragment, Fragment, __LINE__);
+    check(kFromBackend, icmp_fragment, Punt, __LINE__);
+    check(kBackendToOwn, later_fragment, Punt, __LINE__);
+    check(kBackendToVip, later_fragment, Fragment, __LINE__);
     check(kToSnat, tcp(80, 2000), FnatReply, __LINE__);
     check(kToSnat, udp, FnatReply, __LINE__);
     check(kToSnat, echo, Punt, __LINE__);
