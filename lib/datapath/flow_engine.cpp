@@ -4,6 +4,15 @@
 
 namespace dlb {
 
+namespace {
+
+// A datagram's later fragments are no packets of their own to the flow's life.
+FlowState state_after(FlowState state, const PacketMeta& meta, bool from_client) {
+    return meta.fragment_offset != 0 ? state : next_state(state, meta.tcp_flags, from_client);
+}
+
+}  // namespace
+
 FlowEngine::FlowEngine(WorkerIdentity self, uint32_t capacity, const Allocate& allocate,
                        WorkerCounters& counters, TableCounters& by_table)
     : self_(self),
@@ -70,7 +79,7 @@ FlowEngine::Path<F> FlowEngine::find_path(const DataplaneTables& tables, Packet&
         !index_reply<F>(tables, index, *packet.backend)) {
         return open_flow<F>(tables, packet, now_ms);
     }
-    const FlowState state = next_state(entry.state, packet.meta.tcp_flags, true);
+    const FlowState state = state_after(entry.state, packet.meta, true);
     if (state != entry.state) {
         store_.set_state<F>(entry, state);
     }
@@ -109,7 +118,7 @@ FlowEngine::ReplyPath<F> FlowEngine::find_reply_path(const DataplaneTables& tabl
             FlowEntry<F>& entry = store_.table<F>().entry(index);
             packet.backend = lb.find_backend(BackendId::from_value(entry.backend));
             packet.service = &lb.service_of(*packet.backend);
-            const FlowState state = next_state(entry.state, packet.meta.tcp_flags, false);
+            const FlowState state = state_after(entry.state, packet.meta, false);
             if (state != entry.state) {
                 store_.set_state<F>(entry, state);
             }

@@ -91,8 +91,9 @@ FlowEngine::Plan FlowEngine::plan_new(const LbSnapshot& lb, const Packet& packet
         plan.persistent = plan.backend != nullptr;
     }
     if (plan.backend == nullptr) {
-        plan.choice =
-            schedule<F>(lb, packet, (tcp && !opening) || (plan.stateless && service.sticky));
+        // The fragments of a datagram go one way, with a flow or without.
+        const bool by_hash = service.sticky ? plan.stateless || (tcp && !opening) : meta.fragment;
+        plan.choice = schedule<F>(lb, packet, by_hash);
         plan.scheduled = true;
         plan.backend = plan.choice.backend;
     }

@@ -2,6 +2,7 @@
 
 #include <rte_ip.h>
 
+#include "datapath/tcp_reset.hpp"
 #include "net/byte_order.hpp"
 #include "rewrite/l3.hpp"
 #include "rewrite/tunnel.hpp"
@@ -82,6 +83,25 @@ Outcome Forwarder::report_ttl_expired(const DataplaneTables& tables, Packet& pac
                      now_ms);
 }
 
+// No backend takes the packet: what `overflow` says.
+template <typename F>
+Outcome Forwarder::refuse(const DataplaneTables& tables, Packet& packet, Verdict failure,
+                          uint32_t now_ms) {
+    const bool overflow = failure == Verdict::NoBackend || failure == Verdict::BackendsFull ||
+                          failure == Verdict::BackendGone;
+    if (!overflow || packet.service->overflow == Overflow::Drop) {
+        return {failure};
+    }
+    if (packet.meta.protocol != kProtocolTcp) {
+        return report<F>(tables, packet,
+                         {port_unreachable(F::kFamily), Verdict::UnreachableSent, failure}, now_ms);
+    }
+    if (packet.meta.fragment || !make_tcp_reset(packet.mbuf, packet.meta)) {
+        return {failure};
+    }
+    return send_to_address<F>(tables, packet, packet.key<F>().source, Verdict::ResetSent);
+}
+
 template <typename F>
 Outcome Forwarder::forward_request(const DataplaneTables& tables, Packet& packet, uint32_t now_ms) {
     trim_to_ip(packet.mbuf, packet.meta);
@@ -90,7 +110,7 @@ Outcome Forwarder::forward_request(const DataplaneTables& tables, Packet& packet
     }
     const auto path = flows_.find_path<F>(tables, packet, now_ms);
     if (path.failure != Verdict::Forwarded) {
-        return {path.failure};
+        return refuse<F>(tables, packet, path.failure, now_ms);
     }
     const BackendEntry& backend = *packet.backend;
     rte_mbuf* mbuf = packet.mbuf;

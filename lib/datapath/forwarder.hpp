@@ -32,6 +32,8 @@ class Forwarder {
     template <typename F>
     Outcome handle_family(const DataplaneTables& tables, Packet& packet, uint32_t now_ms);
     template <typename F>
+    Outcome refuse(const DataplaneTables& tables, Packet& packet, Verdict failure, uint32_t now_ms);
+    template <typename F>
     Outcome forward_request(const DataplaneTables& tables, Packet& packet, uint32_t now_ms);
     template <typename F>
     Outcome forward_reply(const DataplaneTables& tables, Packet& packet, uint32_t now_ms);
