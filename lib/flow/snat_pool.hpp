@@ -2,12 +2,15 @@
 //
 // The worker owns the ports p with p mod workers == worker, so a reply's port tells which worker
 // has its flow. TCP and UDP have spaces of their own. A port that is given back is taken again
-// last. Thread safety: made by the control thread, then one thread, the worker's. Units: ports in
+// last; one that was passed over, as its replies would come by another worker's queue, goes behind
+// it. Thread safety: made by the control thread, then one thread, the worker's. Units: ports in
 // host byte order.
 #pragma once
 
 #include <cstdint>
 #include <vector>
+
+#include "net/rss.hpp"
 
 namespace dlb {
 
@@ -24,7 +27,9 @@ class SnatPool {
     // `excluded`: ports that the kernel uses for its own connections from the same address.
     SnatPool(unsigned worker, unsigned workers, PortRange excluded);
 
-    uint16_t take(uint8_t protocol);  // 0: none is free
+    // 0: none is free. Of the next few, the first that `wanted` contains; if there is none, the
+    // first.
+    uint16_t take(uint8_t protocol, const RssPorts& wanted = {});
     void give_back(uint8_t protocol, uint16_t port);
     uint32_t available(uint8_t protocol) const { return ring(protocol).count; }
 
@@ -36,9 +41,13 @@ class SnatPool {
         uint32_t head = 0;
         uint32_t count = 0;
     };
+    static uint32_t after(const Ring& ring, uint32_t at) {
+        return at + 1 == ring.ports.size() ? 0 : at + 1;
+    }
     Ring& ring(uint8_t protocol) { return protocol == 6 ? tcp_ : udp_; }
     const Ring& ring(uint8_t protocol) const { return protocol == 6 ? tcp_ : udp_; }
 
+    uint32_t tries_;
     Ring tcp_;
     Ring udp_;
 };

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "flow/snat_pool.hpp"
+#include "support/rss_view.hpp"
 
 namespace dlb {
 namespace {
@@ -91,6 +92,65 @@ TEST(SnatPool, NeverTheSamePortTwice) {
         }
         ASSERT_EQ(pool.available(kTcp) + taken.size(), all);
     }
+}
+
+TEST(SnatPool, TakesPortsWhoseRepliesComeHome) {
+    for (const unsigned workers : {2U, 3U, 4U, 16U}) {
+        const RssView view = test::rss_view(workers);
+        for (uint16_t worker = 0; worker < workers; ++worker) {
+            SnatPool pool(worker, workers, {});
+            const RssPorts wanted{&view, Family::V4, worker, 0x12345678};
+            unsigned home = 0;
+            const unsigned flows = pool.available(kTcp) / workers / 2;
+            for (unsigned i = 0; i < flows; ++i) {
+                const uint16_t port = pool.take(kTcp, wanted);
+                ASSERT_EQ(port % workers, worker);
+                home += wanted.contain(port);
+            }
+            EXPECT_EQ(home, flows) << worker << " of " << workers;
+        }
+    }
+}
+
+// Each port is still given once, and all of them are, whatever is wanted.
+TEST(SnatPool, GivesTheRestWhenNoneFits) {
+    const RssView view = test::rss_view(4);
+    SnatPool pool(1, 4, {});
+    const uint32_t all = pool.available(kUdp);
+    std::set<uint16_t> taken;
+    while (const uint16_t port = pool.take(kUdp, {&view, Family::V6, 1, 0xdeadbeef})) {
+        ASSERT_TRUE(taken.insert(port).second);
+    }
+    EXPECT_EQ(taken.size(), all);
+    const RssView nowhere = test::rss_view(1);  // all packets come by queue 0
+    SnatPool plain(1, 4, {});
+    SnatPool vain(1, 4, {});
+    for (unsigned i = 0; i < 1000; ++i) {
+        ASSERT_EQ(vain.take(kTcp, {&nowhere, Family::V4, 1, 0}), plain.take(kTcp));
+    }
+}
+
+// Of the ports that bring replies home, the one that was given back is taken again last.
+TEST(SnatPool, GivesBackLastAmongThoseThatFit) {
+    const RssView view = test::rss_view(2);
+    const RssPorts wanted{&view, Family::V4, 0, 77};
+    SnatPool pool(0, 2, {});
+    std::vector<uint16_t> fitting;
+    for (uint32_t port = SnatPool::kFirstPort; port <= UINT16_MAX; port += 2) {
+        if (wanted.contain(static_cast<uint16_t>(port))) {
+            fitting.push_back(static_cast<uint16_t>(port));
+        }
+    }
+    ASSERT_GT(fitting.size(), 10'000U);
+    const uint16_t first = pool.take(kTcp, wanted);
+    pool.give_back(kTcp, first);
+    std::set<uint16_t> seen;
+    uint16_t port = 0;
+    while ((port = pool.take(kTcp, wanted)) != first) {
+        pool.give_back(kTcp, port);
+        ASSERT_TRUE(seen.insert(port).second) << "before others that waited longer";
+    }
+    EXPECT_EQ(seen.size(), fitting.size() - 1);
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 
 #include "net/byte_order.hpp"
 #include "net/rss.hpp"
+#include "support/rss_view.hpp"
 
 namespace dlb {
 namespace {
@@ -119,10 +120,7 @@ TEST(RssView, AgreesWithSoftrss) {
 }
 
 TEST(RssView, PortsThatLeadToAQueue) {
-    std::vector<uint16_t> redirection(128);
-    for (size_t i = 0; i < redirection.size(); ++i) {
-        redirection[i] = static_cast<uint16_t>(i % 3);
-    }
+    const std::vector<uint16_t> redirection = test::redirection_to(3);
     const RssView view = view_of(kKey, redirection);
     FlowKey<V6> key = key_of<V6>("[2001:db8::11]:80", "[2001:db8::106]:0");
     for (uint16_t queue = 0; queue < 3; ++queue) {
