@@ -69,6 +69,7 @@ Result<void> open_twin(ControlPort& port) {
 
 PortLink ControlPort::link() const {
     PortLink link{port->mac(), config.vlan, config.mtu};
+    link.rss = port->rss();
     for (const InterfaceAddress& own : config.address) {
         std::optional<IpAddress>& first = link.address[own.address.is_v4() ? 0 : 1];
         first = first.value_or(own.address);

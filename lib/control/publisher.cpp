@@ -38,6 +38,9 @@ void SnapshotPublisher::publish(std::shared_ptr<const LbSnapshot> lb,
             of_worker.push_back(pool.get());
         }
     }
+    for (const PortLink& link : links_) {
+        next->rss.push_back(link.rss);
+    }
     ++published_;
     retired_.push(tables_.exchange(std::move(next)));
     retired_.reclaim();

@@ -4,7 +4,6 @@
 #include <rte_lcore.h>
 
 #include "eal/eal.hpp"
-#include "kernel/link.hpp"
 
 namespace dlb {
 
@@ -58,14 +57,17 @@ WorkerSetup WorkerPool::make_setup(const LbConfig& config, const std::vector<Con
     WorkerSetup setup;
     setup.identity = {id, count};
     for (const ControlPort& port : ports) {
-        setup.ports.push_back({.device = port.port->id(),
-                               .queue = static_cast<uint16_t>(id),
-                               .mac = port.port->mac(),
-                               .vlan = port.config.vlan,
-                               .any_mac = port.config.promiscuous || port.device.has_no_medium(),
-                               .has_twin = port.tap.has_value(),
-                               .any_queue = count > 1 && port.device.spreads_flows(
-                                                             is_hardware(port.device.interface))});
+        const unsigned queues = port.port->queues();
+        setup.ports.push_back(
+            {.device = port.port->id(),
+             .queue = static_cast<uint16_t>(id),
+             .mac = port.port->mac(),
+             .vlan = port.config.vlan,
+             .any_mac = port.config.promiscuous || port.device.has_no_medium(),
+             .has_twin = port.tap.has_value(),
+             .sender = id < queues ? -1 : static_cast<int>(id % queues),
+             .queues = {
+                 .any_queue = count > 1, .shared = queues < count, .rss = port.port->rss()}});
     }
     setup.rings.punt = punts_[id].get();
     setup.rings.inject = injects_[id].get();
@@ -110,6 +112,9 @@ Result<std::unique_ptr<WorkerPool>> WorkerPool::create(const LbConfig& config,
         policy.all_queues_wake = true;
         for (const ControlPort& port : ports) {
             const std::vector<int>& fds = port.port->wake_fds();
+            if (id >= port.port->queues()) {
+                continue;  // others' rings wake it
+            }
             if (fds.empty()) {
                 policy.all_queues_wake = false;
             } else {

@@ -107,15 +107,32 @@ void classify_portless(const FamilyTables<F>& tables, const typename F::Address&
 
 template <typename F>
 std::optional<unsigned> flow_owner(const ServiceEntry& service, const FlowKey<F>& key,
-                                   bool any_queue, unsigned workers) {
-    const bool anyhow = any_queue && service.sticky;
-    if (service.keeper == FlowKeeper::Queue && !anyhow) {
-        return std::nullopt;
+                                   const QueueRule& queues, unsigned workers) {
+    if (service.keeper != FlowKeeper::Queue) {
+        return client_owner<F>(service.keeper, key.source, key.source_port, workers);
     }
-    return client_owner<F>(service.keeper, key.source, key.source_port, workers);
+    if (service.sticky && !queues.shared && queues.keeps_flows<F>(key.protocol)) {
+        return queues.rss->queue_of(key);
+    }
+    if (queues.shared || (service.sticky && queues.any_queue)) {
+        return client_owner<F>(FlowKeeper::Client, key.source, key.source_port, workers);
+    }
+    return std::nullopt;
 }
 
 namespace {
+
+// For a request itself: where the NIC brought it to its owner, nothing has to be computed.
+template <typename F>
+void send_to_owner(WorkerIdentity self, Packet& packet) {
+    const ServiceEntry& service = *packet.service;
+    const QueueRule& queues = *packet.queues;
+    if (service.keeper != FlowKeeper::Queue || !queues.keeps_flows<F>(packet.meta.protocol)) {
+        hand_over_unless_own(
+            packet, self,
+            flow_owner<F>(service, packet.key<F>(), queues, self.count).value_or(self.id));
+    }
+}
 
 template <typename F>
 void classify_ports(const LbSnapshot& snapshot, WorkerIdentity self, Packet& packet) {
@@ -131,10 +148,7 @@ void classify_ports(const LbSnapshot& snapshot, WorkerIdentity self, Packet& pac
         }
         packet.cls = PacketClass::Request;
         packet.service = &snapshot.services[match.service->service];
-        hand_over_unless_own(
-            packet, self,
-            flow_owner<F>(*packet.service, packet.key<F>(), packet.any_queue, self.count)
-                .value_or(self.id));
+        send_to_owner<F>(self, packet);
         return;
     }
     const AddressEntry* own = tables.find_address(destination);
@@ -159,7 +173,7 @@ void classify_ports(const LbSnapshot& snapshot, WorkerIdentity self, Packet& pac
         packet.cls = PacketClass::NatReply;
         packet.template reply<F>() = reply;
         packet.service = &snapshot.services[reply->service];
-        if (reply->ambiguous) {
+        if (reply->ambiguous || packet.queues->shared) {
             hand_over_unless_own(packet, self,
                                  client_owner<F>(snapshot.reply_keeper, destination,
                                                  meta.destination_port, self.count));
@@ -210,10 +224,10 @@ void load_key(const uint8_t* frame, Packet& packet) {
     packet.hash = key.hash();
 }
 
-template std::optional<unsigned> flow_owner<V4>(const ServiceEntry&, const FlowKey<V4>&, bool,
-                                                unsigned);
-template std::optional<unsigned> flow_owner<V6>(const ServiceEntry&, const FlowKey<V6>&, bool,
-                                                unsigned);
+template std::optional<unsigned> flow_owner<V4>(const ServiceEntry&, const FlowKey<V4>&,
+                                                const QueueRule&, unsigned);
+template std::optional<unsigned> flow_owner<V6>(const ServiceEntry&, const FlowKey<V6>&,
+                                                const QueueRule&, unsigned);
 template void load_key<V4>(const uint8_t*, Packet&);
 template void load_key<V6>(const uint8_t*, Packet&);
 template void classify<V4>(const LbSnapshot&, WorkerIdentity, Packet&);

@@ -16,10 +16,11 @@ struct WorkerIdentity {
 };
 
 // The worker that keeps the flow of `key` (client to VIP), for its packets and for all that is
-// about it. nullopt: the one whose queue the flow's packets come by. `any_queue`: that may be any.
+// about it, by whatever queue that comes. nullopt: any worker will do, or nothing tells whose queue
+// the flow's packets come by. `queues`: of the port that the client's packets come in by.
 template <typename F>
 std::optional<unsigned> flow_owner(const ServiceEntry& service, const FlowKey<F>& key,
-                                   bool any_queue, unsigned workers);
+                                   const QueueRule& queues, unsigned workers);
 
 // Makes the packet's key and its hash. REQUIRES: status Ok and F the packet's family.
 template <typename F>

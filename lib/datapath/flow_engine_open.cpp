@@ -3,6 +3,7 @@
 
 #include "datapath/flow_engine.hpp"
 #include "datapath/flow_keys.hpp"
+#include "datapath/reply_ports.hpp"
 
 namespace dlb {
 
@@ -192,7 +193,8 @@ bool FlowEngine::take_snat_port(const DataplaneTables& tables, const Packet& pac
     for (unsigned round = 0; round < kRounds; ++round) {
         for (size_t tried = 0; tried < slots.size(); ++tried) {
             const uint16_t slot = slots[(packet.hash + tried) % slots.size()];
-            const uint16_t port = tables.snat_pools[self_.id][slot]->take(packet.meta.protocol);
+            const uint16_t port = tables.snat_pools[self_.id][slot]->take(
+                packet.meta.protocol, reply_ports<F>(tables, packet, slot, self_.id));
             if (port != 0) {
                 entry.snat_slot = slot;
                 entry.snat_port = Be16(port).raw();

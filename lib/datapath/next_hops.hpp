@@ -16,6 +16,7 @@
 #include "lb/snapshot.hpp"
 #include "net/flow_key.hpp"
 #include "net/ip_address.hpp"
+#include "net/rss.hpp"
 
 namespace dlb {
 
@@ -40,6 +41,7 @@ struct PortLink {
     uint16_t mtu = 1500;
     // Its first address of IPv4 and of IPv6: what it says on its own behalf comes from there.
     std::array<std::optional<IpAddress>, 2> address = {};
+    const RssView* rss = nullptr;  // how it chooses queues, where each worker has one
 };
 
 struct NextHop {

@@ -7,6 +7,7 @@
 
 #include <rte_mbuf.h>
 
+#include "datapath/queue_rule.hpp"
 #include "datapath/verdict.hpp"
 #include "lb/snapshot.hpp"
 #include "net/flow_key.hpp"
@@ -26,18 +27,21 @@ enum class PacketClass : uint8_t {
     HandOver,   // another worker's
 };
 
+// A port of one queue and one worker.
+inline constexpr QueueRule kOneQueue;
+
 struct Packet {
     rte_mbuf* mbuf = nullptr;
     PacketMeta meta;
     PacketClass cls = PacketClass::Done;
     Verdict verdict = Verdict::Punted;
-    bool handed_over = false;  // by another worker: it is ours
-    bool gathered = false;     // a fragment that is with the worker of its datagram
-    bool any_queue = false;    // its flow's next packet may come by another worker's queue
-    bool local = false;        // FnatReply: to an address that is the kernel's too
-    uint8_t owner = 0;         // HandOver: the worker to go to
-    uint16_t port = 0;         // index of the port it came in by
-    uint64_t hash = 0;         // of its own 5-tuple
+    bool handed_over = false;              // by another worker: it is ours
+    bool gathered = false;                 // a fragment that is with the worker of its datagram
+    bool local = false;                    // FnatReply: to an address that is the kernel's too
+    uint8_t owner = 0;                     // HandOver: the worker to go to
+    uint16_t port = 0;                     // index of the port it came in by
+    uint64_t hash = 0;                     // of its own 5-tuple
+    const QueueRule* queues = &kOneQueue;  // of the port it came in by
     const ServiceEntry* service = nullptr;
     const BackendEntry* backend = nullptr;
     union {
@@ -82,12 +86,14 @@ struct PacketNote {
     enum class Kind : uint8_t {
         ToTwin,          // a whole frame for the kernel, by the twin of `port`
         AwaitsNeighbor,  // an IP packet, ready but for the Ethernet header: to `next_hop` by `port`
-        ToOwner,         // a frame that came by `port`, for the worker that has its flow
+        ToOwner,         // a frame as it came by `port`, for the worker that has its flow
         ToGatherer,      // a fragment that came by `port`, for the worker that has its datagram
+        ToSend,          // a frame ready to leave by `port`, for the worker that has a queue there
     };
     Kind kind = Kind::ToTwin;
+    Verdict verdict = Verdict::Punted;  // ToSend: what is counted once it has left
     uint16_t port = 0;
-    IpAddress next_hop;
+    IpAddress next_hop{};
 };
 inline constexpr uint16_t kPacketPrivateSize = 32;
 static_assert(sizeof(PacketNote) <= kPacketPrivateSize);

@@ -17,6 +17,8 @@ struct DataplaneTables {
     NextHops hops;
     // [worker][SNAT slot]; the pools outlive the workers.
     std::vector<std::vector<SnatPool*>> snat_pools;
+    // By port: how its queues are chosen, where that is known; they outlive the workers too.
+    std::vector<const RssView*> rss;
 };
 
 }  // namespace dlb

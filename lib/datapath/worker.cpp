@@ -29,6 +29,9 @@ unsigned Worker::poll_once() {
     for (uint16_t port = 0; port < setup_.ports.size(); ++port) {
         rte_mbuf* mbufs[kBurst];
         const WorkerPort& from = setup_.ports[port];
+        if (from.sender >= 0) {
+            continue;
+        }
         const unsigned received = rte_eth_rx_burst(from.device, from.queue, mbufs, kBurst);
         process(tables, mbufs, received, port, false);
         taken += received;
@@ -67,7 +70,7 @@ void Worker::process(const DataplaneTables& tables, rte_mbuf** mbufs, unsigned c
         packet.port = handed_over ? note_of(mbufs[i]).port : port;
         packet.gathered = handed_over;
         packet.handed_over = handed_over && note_of(mbufs[i]).kind == PacketNote::Kind::ToOwner;
-        packet.any_queue = setup_.ports[packet.port].any_queue;
+        packet.queues = &setup_.ports[packet.port].queues;
         open(*tables.lb, packet);
     }
     for (unsigned i = 0; i < count; ++i) {
@@ -139,7 +142,8 @@ void Worker::decide(const DataplaneTables& tables, Packet& packet) {
             outcome.verdict = Verdict::Punted;
             break;
         case PacketClass::HandOver:
-            hand_over(packet, packet.owner, PacketNote::Kind::ToOwner);
+            hand_over(packet.owner, packet.mbuf,
+                      {.kind = PacketNote::Kind::ToOwner, .port = packet.port});
             return;
         case PacketClass::Fragment:
             take_fragment(tables, packet);
@@ -182,16 +186,18 @@ bool Worker::add(Outbox& box, rte_mbuf* mbuf, Verdict verdict) {
 }
 
 void Worker::transmit(uint16_t port, rte_mbuf* mbuf, Verdict verdict) {
-    if (add(tx_[port], mbuf, verdict)) {
+    const int sender = setup_.ports[port].sender;
+    if (sender >= 0) {
+        hand_over(static_cast<unsigned>(sender), mbuf,
+                  {.kind = PacketNote::Kind::ToSend, .verdict = verdict, .port = port});
+    } else if (add(tx_[port], mbuf, verdict)) {
         flush_port(port);
     }
 }
 
-void Worker::hand_over(const Packet& packet, unsigned worker, PacketNote::Kind kind) {
-    PacketNote& note = note_of(packet.mbuf);
-    note.kind = kind;
-    note.port = packet.port;
-    if (add(handovers_[worker], packet.mbuf, Verdict::HandedOver)) {
+void Worker::hand_over(unsigned worker, rte_mbuf* mbuf, const PacketNote& note) {
+    note_of(mbuf) = note;
+    if (add(handovers_[worker], mbuf, Verdict::HandedOver)) {
         flush_handovers(worker);
     }
 }
@@ -269,7 +275,16 @@ unsigned Worker::take_handovers(const DataplaneTables& tables) {
         rte_mbuf* mbufs[kBurst];
         const unsigned count =
             rte_ring_sc_dequeue_burst(ring, reinterpret_cast<void**>(mbufs), kBurst, nullptr);
-        process(tables, mbufs, count, 0, true);
+        unsigned ours = 0;
+        for (unsigned i = 0; i < count; ++i) {
+            const PacketNote& note = note_of(mbufs[i]);
+            if (note.kind == PacketNote::Kind::ToSend) {
+                transmit(note.port, mbufs[i], note.verdict);
+            } else {
+                mbufs[ours++] = mbufs[i];
+            }
+        }
+        process(tables, mbufs, ours, 0, true);
         taken += count;
     }
     return taken;

@@ -1,4 +1,5 @@
-// Worker: one poll-mode, run-to-completion loop over one RX and TX queue of each port.
+// Worker: one poll-mode, run-to-completion loop over one RX and TX queue of each port, where there
+// is one for it.
 //
 // Thread safety: poll_once() and all else on the worker's own thread, but for counters(),
 // table_counters(), flow_count() and post(), which are for the control thread. Worker itself starts
@@ -35,7 +36,9 @@ struct WorkerPort {
     bool any_mac =
         false;  // promiscuous, or a device that has no shared medium: each frame is for us
     bool has_twin = false;
-    bool any_queue = false;  // which queue a packet comes by does not depend on its flow alone
+    // -1: the queue is this worker's. Else it has none here, and that worker sends its frames.
+    int sender = -1;
+    QueueRule queues{};
 };
 
 // Rings of mbufs, each with one producer and one consumer.
@@ -128,7 +131,7 @@ class Worker {
     void punt(Packet& packet);
     void drop(rte_mbuf* mbuf, Verdict verdict);
     void transmit(uint16_t port, rte_mbuf* mbuf, Verdict verdict);
-    void hand_over(const Packet& packet, unsigned worker, PacketNote::Kind kind);
+    void hand_over(unsigned worker, rte_mbuf* mbuf, const PacketNote& note);
     void to_control(rte_mbuf* mbuf, Verdict verdict);
     static bool add(Outbox& box, rte_mbuf* mbuf, Verdict verdict);
     void settle(Outbox& box, unsigned accepted, Verdict refused);

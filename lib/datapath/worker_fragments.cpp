@@ -25,7 +25,8 @@ void Worker::take_fragment_of(const DataplaneTables& tables, Packet& packet) {
     const DatagramKey key = make_datagram_key(packet.key<F>(), meta.identification);
     const unsigned gatherer = hash_share(key.hash(), setup_.identity.count);
     if (gatherer != setup_.identity.id && !packet.gathered) {
-        hand_over(packet, gatherer, PacketNote::Kind::ToGatherer);
+        hand_over(gatherer, packet.mbuf,
+                  {.kind = PacketNote::Kind::ToGatherer, .port = packet.port});
         return;
     }
     const FragmentRange range{meta.fragment_offset,
@@ -70,7 +71,7 @@ void Worker::release_waiting(const DataplaneTables& tables, const Packet& first,
         packet.port = note_of(mbuf).port;
         packet.gathered = first.gathered;
         packet.handed_over = first.handed_over;
-        packet.any_queue = setup_.ports[packet.port].any_queue;
+        packet.queues = &setup_.ports[packet.port].queues;
         open(*tables.lb, packet);
         if (packet.cls == PacketClass::Fragment) {
             follow_datagram<F>(tables, packet, datagram);

@@ -19,12 +19,6 @@ struct DeviceString {
     bool shares_interface() const { return driver == "net_af_packet"; }
     // The interface was there before us and stays behind. (A TAP's `iface` is the driver's own.)
     bool borrows_interface() const { return !interface.empty() && driver != "net_tap"; }
-    // Which queue a packet comes by may change within a flow. AF_PACKET's fanout rolls over to
-    // another socket when one is full (DPDK 22.11 always asks for that); other virtual devices take
-    // the queue that the sender chose. `hardware`: the interface is a NIC, whose RSS AF_XDP keeps.
-    bool spreads_flows(bool hardware) const {
-        return !is_pci() && !(driver == "net_af_xdp" && hardware);
-    }
     // Frames come from memory or a file: no device has looked at their addresses.
     bool has_no_medium() const {
         return driver == "net_pcap" || driver == "net_ring" || driver == "net_null" ||

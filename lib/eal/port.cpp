@@ -8,6 +8,7 @@
 #include <rte_ethdev.h>
 
 #include "eal/eal.hpp"
+#include "eal/rss_reader.hpp"
 #include "eal/wake_fds.hpp"
 
 namespace dlb {
@@ -40,7 +41,6 @@ Result<Port> Port::open(const PortOptions& options) {
                            "` (Debian: package dpdk), and check that DPDK has a driver for it"
                      : "check the arguments of `device` (" + options.device.text +
                            "); the DPDK guide of the driver lists them";
-    port.queues_ = options.queues;
     port.mtu_ = options.mtu;
     const std::vector<int> before = open_descriptors();
     for (auto step : {&Port::probe, &Port::configure, &Port::start}) {
@@ -48,7 +48,7 @@ Result<Port> Port::open(const PortOptions& options) {
             return Error{done.error()};
         }
     }
-    port.wake_fds_ = find_wake_fds(before, options.queues);
+    port.wake_fds_ = find_wake_fds(before, port.queues_);
     return port;
 }
 
@@ -77,13 +77,12 @@ Result<void> Port::configure(const PortOptions& options) {
     }
     driver_ = info.driver_name;
     const unsigned offered = std::min(info.max_rx_queues, info.max_tx_queues);
-    if (offered < options.queues) {
-        return Error{"port device " + name_ + " offers " + std::to_string(offered) +
-                     " queue pairs but there are " + std::to_string(options.queues) +
-                     " workers; give [lb] cores at most " + std::to_string(offered) + " cores"};
+    if (offered == 0) {
+        return failure("offers no queue to receive by and to send by", 0);
     }
+    queues_ = static_cast<uint16_t>(std::min<unsigned>(offered, options.queues));
     rte_eth_conf conf{};
-    if (options.queues > 1 && info.flow_type_rss_offloads != 0) {
+    if (queues_ > 1 && info.flow_type_rss_offloads != 0) {
         conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
         conf.rx_adv_conf.rss_conf.rss_hf = kRssFields & info.flow_type_rss_offloads;
     }
@@ -92,15 +91,13 @@ Result<void> Port::configure(const PortOptions& options) {
     }
     conf.rxmode.offloads = RTE_ETH_RX_OFFLOAD_IPV4_CKSUM & info.rx_offload_capa;
     conf.txmode.offloads = RTE_ETH_TX_OFFLOAD_MBUF_FAST_FREE & info.tx_offload_capa;
-    if (const int error = rte_eth_dev_configure(id_, options.queues, options.queues, &conf);
-        error != 0) {
-        return failure("cannot be configured with " + std::to_string(options.queues) + " queues",
-                       error);
+    if (const int error = rte_eth_dev_configure(id_, queues_, queues_, &conf); error != 0) {
+        return failure("cannot be configured with " + std::to_string(queues_) + " queues", error);
     }
     uint16_t rx_descriptors = kDescriptors;
     uint16_t tx_descriptors = kDescriptors;
     rte_eth_dev_adjust_nb_rx_tx_desc(id_, &rx_descriptors, &tx_descriptors);
-    for (uint16_t queue = 0; queue < options.queues; ++queue) {
+    for (uint16_t queue = 0; queue < queues_; ++queue) {
         const int socket = rte_eth_dev_socket_id(id_);
         int error = rte_eth_rx_queue_setup(id_, queue, rx_descriptors,
                                            static_cast<unsigned>(socket), nullptr, options.pool);
@@ -131,6 +128,12 @@ Result<void> Port::start(const PortOptions& options) {
         return failure("has no MAC address", error);
     }
     std::memcpy(mac_.bytes.data(), mac.addr_bytes, mac_.bytes.size());
+    // Virtual devices that know the words do not spread packets by them.
+    if (queues_ > 1 && queues_ == options.queues && options.device.is_pci()) {
+        if (std::optional<RssView> view = read_rss(id_, queues_)) {
+            rss_ = std::make_unique<const RssView>(std::move(*view));
+        }
+    }
     return {};
 }
 
@@ -143,7 +146,8 @@ Port::Port(Port&& other) noexcept
       driver_(std::move(other.driver_)),
       queues_(other.queues_),
       mtu_(other.mtu_),
-      wake_fds_(std::move(other.wake_fds_)) {}
+      wake_fds_(std::move(other.wake_fds_)),
+      rss_(std::move(other.rss_)) {}
 
 Port::~Port() {
     if (open_) {

@@ -1,11 +1,12 @@
-// Port: one DPDK device, configured with a queue pair for each worker, started; stopped and closed
-// at its end.
+// Port: one DPDK device, configured with a queue pair for each worker or as many as it offers,
+// started; stopped and closed at its end.
 //
 // Errors: open() gives one line that names the mend; the device is closed again then.
 // Thread safety: open, close and statistics on the main thread; the queues belong to the workers.
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -15,12 +16,13 @@
 #include "eal/device_string.hpp"
 #include "net/ip_address.hpp"
 #include "net/result.hpp"
+#include "net/rss.hpp"
 
 namespace dlb {
 
 struct PortOptions {
     DeviceString device;
-    uint16_t queues = 1;
+    uint16_t queues = 1;  // pairs that are wanted
     uint16_t mtu = 1500;
     bool promiscuous = false;
     rte_mempool* pool = nullptr;
@@ -42,11 +44,14 @@ class Port {
     uint16_t id() const { return id_; }
     const MacAddress& mac() const { return mac_; }
     const std::string& driver() const { return driver_; }
-    uint16_t queues() const { return queues_; }
+    uint16_t queues() const { return queues_; }  // pairs: as many as wanted, or offered
     uint16_t mtu() const { return mtu_; }
     // By queue: a descriptor that becomes readable when a packet waits. Empty: the driver has none
     // that we know of.
     const std::vector<int>& wake_fds() const { return wake_fds_; }
+    // How a NIC spreads packets over the queues that were wanted; nullptr: there is one, or fewer
+    // than wanted, or the device does not tell.
+    const RssView* rss() const { return rss_.get(); }
 
     DeviceCounters counters() const;
     std::vector<std::pair<std::string, uint64_t>> xstats() const;
@@ -69,6 +74,7 @@ class Port {
     uint16_t queues_ = 0;
     uint16_t mtu_ = 0;
     std::vector<int> wake_fds_;
+    std::unique_ptr<const RssView> rss_;
 };
 
 }  // namespace dlb

@@ -14,13 +14,15 @@ struct HashSettings {
     RssTypes types;
 };
 
+// `key_size`: 0 where the driver leaves it at what ethdev takes for granted.
 std::optional<HashSettings> read_hash(uint16_t device, uint8_t key_size) {
+    constexpr uint8_t kUsualKey = 40;
     HashSettings settings;
-    settings.key.resize(key_size);
+    settings.key.resize(key_size != 0 ? key_size : kUsualKey);
     rte_eth_rss_conf conf{};
     conf.rss_key = settings.key.data();
-    conf.rss_key_len = key_size;
-    if (key_size == 0 || rte_eth_dev_rss_hash_conf_get(device, &conf) != 0) {
+    conf.rss_key_len = static_cast<uint8_t>(settings.key.size());
+    if (rte_eth_dev_rss_hash_conf_get(device, &conf) != 0) {
         return std::nullopt;
     }
     // Some drivers say yes and write nothing.

@@ -250,14 +250,4 @@ Result<OffloadState> offload_state(const std::string& name) {
     return state;
 }
 
-bool is_hardware(const std::string& name) {
-    ethtool_drvinfo info{};
-    info.cmd = ETHTOOL_GDRVINFO;
-    if (name.empty() || ethtool(name, &info) != 0) {
-        return false;
-    }
-    const std::string_view bus = info.bus_info;  // "0000:3b:00.0"; of virtual ones "", "N/A", "tap"
-    return !bus.empty() && bus != "N/A" && bus != "tap" && bus != "tun";
-}
-
 }  // namespace dlb

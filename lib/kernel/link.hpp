@@ -77,7 +77,4 @@ struct OffloadState {
 };
 Result<OffloadState> offload_state(const std::string& name);
 
-// A NIC, on some bus; false for veth, bridges and what is not there.
-bool is_hardware(const std::string& name);
-
 }  // namespace dlb

@@ -58,7 +58,7 @@ class WorkerFragmentsTest : public ::testing::TestWithParam<Case> {
     void make_lab(const Case& c) {
         lab = std::make_unique<WorkerLab>(
             std::vector{make_service(c, Protocol::Tcp), make_service(c, Protocol::Udp)},
-            LabOptions{.workers = c.workers, .any_queue = c.any_queue});
+            LabOptions{.workers = c.workers, .queues = {.any_queue = c.any_queue}});
         for (unsigned n = 11; n <= 13; ++n) {
             lab->know("10.0.0." + std::to_string(n));
             lab->know("2001:db8::" + std::to_string(n));

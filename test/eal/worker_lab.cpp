@@ -77,17 +77,17 @@ WorkerLab::WorkerLab(const std::vector<ServiceConfig>& services, LabOptions opti
 }
 
 void WorkerLab::make_port() {
-    for (unsigned queue = 0; queue < options_.workers; ++queue) {
+    const unsigned pairs = options_.queue_pairs != 0 ? options_.queue_pairs : options_.workers;
+    for (unsigned queue = 0; queue < pairs; ++queue) {
         const std::string number = name_ + std::to_string(queue);
         rx_.push_back(rte_ring_create((number + "rx").c_str(), kQueue, 0, 0));
         tx_.push_back(rte_ring_create((number + "tx").c_str(), kQueue, 0, 0));
     }
-    const int device = rte_eth_from_rings(name_.c_str(), rx_.data(), options_.workers, tx_.data(),
-                                          options_.workers, 0);
+    const int device = rte_eth_from_rings(name_.c_str(), rx_.data(), pairs, tx_.data(), pairs, 0);
     ASSERT_GE(device, 0);
     device_ = static_cast<uint16_t>(device);
     rte_eth_conf conf{};
-    const auto queues = static_cast<uint16_t>(options_.workers);
+    const auto queues = static_cast<uint16_t>(pairs);
     ASSERT_EQ(rte_eth_dev_configure(device_, queues, queues, &conf), 0);
     for (uint16_t queue = 0; queue < queues; ++queue) {
         ASSERT_EQ(rte_eth_rx_queue_setup(device_, queue, 64, 0, nullptr, pool_->raw()), 0);
@@ -119,7 +119,8 @@ void WorkerLab::make_workers() {
                         .vlan = options_.vlan,
                         .any_mac = options_.any_mac,
                         .has_twin = options_.twin,
-                        .any_queue = options_.any_queue}};
+                        .sender = id < queue_pairs() ? -1 : static_cast<int>(id % queue_pairs()),
+                        .queues = options_.queues}};
         setup.rings.punt = punts_[id].get();
         setup.rings.inject = injects_[id].get();
         for (unsigned other = 0; other < count; ++other) {
@@ -162,7 +163,7 @@ void WorkerLab::publish() {
     for (size_t slot = snat_[0].size(); slot < snapshot_->snat_addresses.size(); ++slot) {
         for (unsigned worker = 0; worker < options_.workers; ++worker) {
             snat_[worker].push_back(
-                std::make_unique<SnatPool>(worker, options_.workers, PortRange{}));
+                std::make_unique<SnatPool>(worker, options_.workers, options_.kernel_ports));
         }
     }
     const std::vector<PortLink> links = {{*MacAddress::parse("02:00:00:00:00:aa"),
@@ -172,6 +173,7 @@ void WorkerLab::publish() {
     auto next = std::make_unique<DataplaneTables>();
     next->hops = NextHops(lab_routes(), neighbors_, links, *snapshot_);
     next->lb = snapshot_;
+    next->rss = {options_.queues.rss};
     for (const auto& pools : snat_) {
         std::vector<SnatPool*>& of_worker = next->snat_pools.emplace_back();
         for (const auto& pool : pools) {
@@ -231,10 +233,11 @@ void WorkerLab::discard() {
 
 std::vector<Bytes> WorkerLab::pass(const Bytes& frame, unsigned queue) {
     EXPECT_TRUE(put(frame, queue));
-    step();  // a packet that is handed over arrives in the next round
+    step();  // a packet that is handed over arrives in the next round, and may come back so
+    step();
     step();
     std::vector<Bytes> frames;
-    for (unsigned out = 0; out < options_.workers; ++out) {
+    for (unsigned out = 0; out < queue_pairs(); ++out) {
         for (Bytes& taken_frame : taken(out)) {
             frames.push_back(std::move(taken_frame));
         }

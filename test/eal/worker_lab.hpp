@@ -23,7 +23,9 @@ struct LabOptions {
     uint16_t mtu = 1500;
     bool twin = true;
     bool any_mac = true;
-    bool any_queue = false;
+    unsigned queue_pairs = 0;  // 0: one for each worker
+    QueueRule queues{};
+    PortRange kernel_ports{};  // no SNAT ports
 };
 
 class WorkerLab {
@@ -61,6 +63,7 @@ class WorkerLab {
     };
     std::vector<ForControl> for_control(unsigned worker = 0);
 
+    unsigned queue_pairs() const { return static_cast<unsigned>(rx_.size()); }
     uint64_t count(Verdict verdict) const;  // of all workers
     uint64_t count_all() const;             // of all workers and verdicts
     Worker& worker(unsigned id) { return *workers_[id]; }

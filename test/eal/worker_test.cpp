@@ -241,7 +241,7 @@ TEST_F(WorkerTest, AVipAnswersEcho) {
 // AF_PACKET's fanout does that when a socket is full: a second SNAT source would have the backend
 // reset the connection.
 TEST_F(WorkerTest, AFlowStaysWholeWhenItsPacketsComeByAnyQueue) {
-    WorkerLab lab({web(Mode::Fnat)}, {.workers = 2, .any_queue = true});
+    WorkerLab lab({web(Mode::Fnat)}, {.workers = 2, .queues = {.any_queue = true}});
     lab.know("10.0.0.11");
     for (uint16_t client = 1000; client < 1064; ++client) {
         std::set<unsigned> sources;

@@ -66,7 +66,7 @@ class DatapathBench {
         const Bytes frame = builder.build();
         Packet packet;
         packet.handed_over = handed_over;
-        packet.any_queue = any_queue;
+        packet.queues = &queues;
         packet.meta = parse(frame.data(), frame.size());
         if (packet.meta.status != ParseStatus::Ok) {
             std::abort();
@@ -97,12 +97,10 @@ class DatapathBench {
         Packet packet = classified(builder);
         return builder.is_v4() ? reply_in<V4>(packet) : reply_in<V6>(packet);
     }
-    bool known = false;      // by send(): from a flow
-    bool any_queue = false;  // of the packets' port
+    bool known = false;  // by send(): from a flow
+    QueueRule queues{};  // of the packets' port
 
-    uint32_t active(const std::string& endpoint) const {
-        return by_table.active(id_of(endpoint));
-    }
+    uint32_t active(const std::string& endpoint) const { return by_table.active(id_of(endpoint)); }
     // The worker's ports of a SNAT address.
     SnatPool& pool_of(const std::string& address) {
         const auto& all = tables.lb->snat_addresses;

@@ -191,13 +191,6 @@ TEST_F(LinkTest, ReadsOffloads) {
               std::string::npos);
 }
 
-TEST_F(LinkTest, VirtualInterfacesAreNoHardware) {
-    run("ip link add br0 type bridge");
-    for (const char* name : {"port0", "br0", "lo", "eth7", ""}) {
-        EXPECT_FALSE(is_hardware(name)) << name;
-    }
-}
-
 class ResolveTest : public KernelTest, public testing::WithParamInterface<const char*> {};
 
 // From nothing, from failed, and from stale with a MAC that is not right any more.

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "support/datapath_bench.hpp"
+#include "support/rss_view.hpp"
 
 namespace dlb {
 namespace {
@@ -315,7 +316,7 @@ TEST(Classify, FlowsHaveOneOwnerWhereAnyQueueMayBringThem) {
             unsigned takers = 0;
             for (unsigned worker = 0; worker < kWorkers; ++worker) {
                 DatapathBench bench(all, 16, {worker, kWorkers});
-                bench.any_queue = true;
+                bench.queues.any_queue = true;
                 const Packet packet = bench.classified(request);
                 takers += packet.cls == PacketClass::Request;
                 owned[worker] += packet.cls == PacketClass::Request;
@@ -327,6 +328,71 @@ TEST(Classify, FlowsHaveOneOwnerWhereAnyQueueMayBringThem) {
             EXPECT_EQ(takers, 1U);
         }
     }
+    for (const unsigned count : owned) {
+        EXPECT_GT(count, 30U);  // of 180
+    }
+}
+
+template <typename F>
+std::optional<unsigned> owner_of(const DatapathBench& bench, const PacketBuilder& request) {
+    const Packet packet = bench.classified(request, true);
+    return flow_owner<F>(*packet.service, packet.key<F>(), bench.queues, bench.self.count);
+}
+
+// Where the NIC tells its key, the owner is the worker that it brings the request to, and the
+// request itself stays where it came.
+TEST(Classify, TheOwnerIsWhomTheNicChooses) {
+    constexpr unsigned kWorkers = 4;
+    const RssView view = test::rss_view(kWorkers, {.tcp6 = false});
+    std::vector<ServiceConfig> all = services();
+    all[0].sticky = false;
+    all.push_back(service(
+        {"two", {"10.1.1.10", "2001:db8:1::10"}, {80}, {"172.16.0.9:80", "[2001:db8:16::9]:80"}}));
+    DatapathBench bench(all, 16, {1, kWorkers});
+    bench.queues = {.any_queue = true, .rss = &view};
+    unsigned kept = 0;
+    for (uint16_t port = 1000; port < 1100; ++port) {
+        const auto request = kToFree.v4().tcp(port, 80);
+        const Packet packet = bench.classified(request);
+        EXPECT_EQ(packet.cls, PacketClass::Request);
+        EXPECT_EQ(owner_of<V4>(bench, request), view.queue_of(packet.key<V4>()));
+        // What the NIC hashes without its ports is anybody's, so the client's endpoint tells.
+        const auto six = kToFree.v6().tcp(port, 80);
+        const auto owner = owner_of<V6>(bench, six);
+        ASSERT_TRUE(owner);
+        EXPECT_EQ(bench.classified(six).cls,
+                  *owner == 1 ? PacketClass::Request : PacketClass::HandOver);
+        kept += *owner == 1;
+        EXPECT_EQ(owner_of<V4>(bench, kToVip.v4().tcp(port, 80)), std::nullopt);  // not sticky
+    }
+    EXPECT_GT(kept, 10U);
+    EXPECT_LT(kept, 50U);
+}
+
+// Fewer queues than workers: these share out all that is a service's, with state or without, each
+// direction by the client. The kernel's and the VIP's own packets stay.
+TEST(Classify, WorkersWithoutAQueueGetTheirShare) {
+    constexpr unsigned kWorkers = 3;
+    std::vector<ServiceConfig> all = services();
+    all[0].sticky = false;
+    DatapathBench bench(all, 16, {0, kWorkers});
+    bench.queues = {.any_queue = true, .shared = true};
+    unsigned owned[kWorkers] = {};
+    for (uint16_t port = 1000; port < 1090; ++port) {
+        for (const bool v4 : {true, false}) {
+            const Packet there =
+                bench.classified(PacketBuilder(v4 ? kToVip.v4() : kToVip.v6()).tcp(port, 80));
+            const Packet back = bench.classified(
+                PacketBuilder(v4 ? kFromBackend.v4() : kFromBackend.v6()).tcp(8080, port));
+            const unsigned owner = there.cls == PacketClass::HandOver ? there.owner : 0;
+            EXPECT_EQ(back.cls == PacketClass::HandOver ? back.owner : 0, owner);
+            EXPECT_EQ(there.cls == PacketClass::Request, owner == 0);
+            EXPECT_EQ(back.cls == PacketClass::NatReply, owner == 0);
+            ++owned[owner];
+        }
+        EXPECT_EQ(bench.classified(kToOwn.v4().tcp(port, 22)).cls, PacketClass::Punt);
+    }
+    EXPECT_EQ(bench.classified(kToVip.v4().icmp(8)).cls, PacketClass::Echo);
     for (const unsigned count : owned) {
         EXPECT_GT(count, 30U);  // of 180
     }
