@@ -65,11 +65,19 @@ Json describe_stats(const PortStatus& port) {
 }
 
 Json describe(const WorkerStatus& worker) {
-    return {{"id", worker.id},           {"core", worker.core},
-            {"running", worker.running}, {"queues", worker.queues},
-            {"packets", worker.packets}, {"cycles_per_packet", worker.cycles_per_packet},
-            {"busy", worker.busy},       {"flows", worker.flows},
-            {"rcu_lag", worker.rcu_lag}};
+    return {{"id", worker.id},
+            {"core", worker.core},
+            {"running", worker.running},
+            {"queues", worker.queues},
+            {"packets", worker.packets},
+            {"cycles_per_packet", worker.cycles_per_packet},
+            {"busy", worker.busy},
+            {"flows", worker.flows},
+            {"rcu_lag", worker.rcu_lag},
+            {"flows_expired", worker.flows_expired},
+            {"flows_evicted", worker.flows_evicted},
+            {"flows_rescheduled", worker.flows_rescheduled},
+            {"flows_stateless", worker.flows_stateless}};
 }
 
 Json describe(const ServiceStatus& service) {

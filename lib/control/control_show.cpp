@@ -73,6 +73,11 @@ std::vector<WorkerStatus> Control::workers() const {
         }
         statistics_.fill_worker(id, entry);
         entry.flows = workers_.worker(id).flows().count();
+        const WorkerCounters& counters = workers_.worker(id).counters();
+        entry.flows_expired = counters.flows_expired.get();
+        entry.flows_evicted = counters.flows_evicted.get();
+        entry.flows_rescheduled = counters.flows_rescheduled.get();
+        entry.flows_stateless = counters.flows_stateless.get();
         entry.rcu_lag = rcu_.lag(id);
         entry.running = !workers_.paused();
         status.push_back(std::move(entry));

@@ -8,8 +8,9 @@ FLOWS = 700  # of each family; 1,024 fit
 def packets(s):
     for family in FAMILIES:
         for number in range(FLOWS):
-            frame = family.request(tcp(10000 + number, flags="A"), client=number % 250)
-            s.forwards(frame, to_backend(s, "web", frame))
+            for flags in ("S", "A"):
+                frame = family.request(tcp(10000 + number, flags=flags), client=number % 250)
+                s.forwards(frame, to_backend(s, "web", frame))
     s.shows("show flows count", check_flows)
 
 
