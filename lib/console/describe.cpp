@@ -65,6 +65,10 @@ Json describe_stats(const PortStatus& port) {
 }
 
 Json describe(const WorkerStatus& worker) {
+    Json verdicts = Json::object();
+    for (const auto& [verdict, count] : worker.verdicts) {
+        verdicts[verdict] = count;
+    }
     return {{"id", worker.id},
             {"core", worker.core},
             {"running", worker.running},
@@ -77,7 +81,8 @@ Json describe(const WorkerStatus& worker) {
             {"flows_expired", worker.flows_expired},
             {"flows_evicted", worker.flows_evicted},
             {"flows_rescheduled", worker.flows_rescheduled},
-            {"flows_stateless", worker.flows_stateless}};
+            {"flows_stateless", worker.flows_stateless},
+            {"verdicts", std::move(verdicts)}};
 }
 
 Json describe(const ServiceStatus& service) {

@@ -56,6 +56,8 @@ struct WorkerStatus {
     // Flows that ended by time, that made room for others, that began anew as their backend was
     // gone; packets served without a flow for want of room. Since start.
     uint64_t flows_expired = 0, flows_evicted = 0, flows_rescheduled = 0, flows_stateless = 0;
+    // What became of its packets, by verdict, since start; those that never came are left out.
+    std::vector<std::pair<std::string, uint64_t>> verdicts;
     uint64_t rcu_lag = 0;  // snapshots published that this worker has not yet passed
     bool running = false;
 };

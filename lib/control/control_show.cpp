@@ -78,6 +78,12 @@ std::vector<WorkerStatus> Control::workers() const {
         entry.flows_evicted = counters.flows_evicted.get();
         entry.flows_rescheduled = counters.flows_rescheduled.get();
         entry.flows_stateless = counters.flows_stateless.get();
+        for (unsigned i = 0; i < kVerdicts; ++i) {
+            const auto verdict = static_cast<Verdict>(i);
+            if (const uint64_t count = counters.of(verdict).get(); count != 0) {
+                entry.verdicts.emplace_back(to_string(verdict), count);
+            }
+        }
         entry.rcu_lag = rcu_.lag(id);
         entry.running = !workers_.paused();
         status.push_back(std::move(entry));

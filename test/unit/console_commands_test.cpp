@@ -92,7 +92,7 @@ TEST_F(ConsoleCommandsTest, ShowWorkers) {
     const CommandResult workers = done("show workers");
     EXPECT_THAT(keys_of(workers.data[0]),
                 IsSupersetOf({"core", "packets", "cycles_per_packet", "busy", "queues", "flows",
-                              "rcu_lag", "flows_evicted", "flows_stateless"}));
+                              "rcu_lag", "flows_evicted", "flows_stateless", "verdicts"}));
     EXPECT_EQ(workers.data[1]["busy"], 0.0421);
     EXPECT_THAT(workers.text, HasSubstr("87.3%"));
     EXPECT_THAT(workers.text, HasSubstr("stopped"));
