@@ -35,12 +35,12 @@ struct Packet {
     PacketMeta meta;
     PacketClass cls = PacketClass::Done;
     Verdict verdict = Verdict::Punted;
-    bool handed_over = false;              // by another worker: it is ours
-    bool gathered = false;                 // a fragment that is with the worker of its datagram
-    bool local = false;                    // FnatReply: to an address that is the kernel's too
-    uint8_t owner = 0;                     // HandOver: the worker to go to
-    uint16_t port = 0;                     // index of the port it came in by
-    uint64_t hash = 0;                     // of its own 5-tuple
+    bool handed_over = false;  // by another worker: it is ours
+    bool gathered = false;     // from another worker: a fragment is with its datagram then
+    bool local = false;        // FnatReply: to an address that is the kernel's too
+    uint8_t owner = 0;         // HandOver: the worker to go to
+    uint16_t port = 0;         // index of the port it came in by
+    uint64_t hash = 0;         // of its own 5-tuple
     const QueueRule* queues = &kOneQueue;  // of the port it came in by
     const ServiceEntry* service = nullptr;
     const BackendEntry* backend = nullptr;

@@ -106,6 +106,21 @@ TEST(Replies, OnlyNatHasThem) {
     }
 }
 
+// By address alone, for fragments: those of other modes, and of the other family, are none.
+TEST(Replies, NatBackends) {
+    const auto s = snapshot_of(
+        {service({"a", {"10.1.1.1", "2001:db8:1::1"}, {80}, {"172.16.0.1:80", "[2001:db8::1]:80"}}),
+         service({"b", {"10.1.1.2"}, {80}, {"172.16.0.2:80", "[2001:db8::2]:80"}}),
+         service({"c", {"10.1.1.3"}, {80}, {"172.16.0.3:80"}, Mode::Dr})});
+    const auto four = [&](const char* text) { return s->v4.is_nat_backend(ip(text).v4_word()); };
+    const auto six = [&](const char* text) {
+        return s->v6.is_nat_backend(raw_address<V6>(ip(text)));
+    };
+    EXPECT_TRUE(four("172.16.0.1") && four("172.16.0.2") && six("2001:db8::1"));
+    EXPECT_FALSE(four("172.16.0.3") || four("172.16.0.4") || four("10.1.1.1"));
+    EXPECT_FALSE(six("2001:db8::2"));
+}
+
 TEST(Replies, StatefulOnesAreSticky) {
     auto loose = service({"a", {"10.1.1.1", "10.1.1.2"}, {80}, {"172.16.0.1:80"}});
     loose.sticky = false;

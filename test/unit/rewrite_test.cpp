@@ -5,6 +5,7 @@
 
 #include "rewrite/l3.hpp"
 #include "rewrite/tunnel.hpp"
+#include "support/fragments.hpp"
 #include "support/model_helpers.hpp"
 #include "support/stack_mbuf.hpp"
 
@@ -41,17 +42,19 @@ FlowKey<F> key_to(const Ends& ends, uint16_t source_port, uint16_t destination_p
     return key;
 }
 
-Bytes translated(const PacketBuilder& packet, uint16_t source_port, uint16_t destination_port) {
-    const Bytes frame = packet.build();
+Bytes translated(const Bytes& frame, bool v4, uint16_t source_port, uint16_t destination_port) {
     StackMbuf mbuf(frame);
     const PacketMeta meta = meta_of(frame);
     trim_to_ip(mbuf.get(), meta);
-    if (packet.is_v4()) {
+    if (v4) {
         translate<V4>(mbuf.get(), meta, key_to<V4>(kAfter4, source_port, destination_port));
     } else {
         translate<V6>(mbuf.get(), meta, key_to<V6>(kAfter6, source_port, destination_port));
     }
     return mbuf.bytes();
+}
+Bytes translated(const PacketBuilder& packet, uint16_t source_port, uint16_t destination_port) {
+    return translated(packet.build(), packet.is_v4(), source_port, destination_port);
 }
 
 TEST(Translate, TcpAndUdpInBothFamilies) {
@@ -80,6 +83,29 @@ TEST(Translate, TcpAndUdpInBothFamilies) {
         const uint16_t a = p(), b = p(), c = p(), d = p();
         const Bytes got = translated(make(v4 ? kBefore4 : kBefore6, a, b), c, d);
         ASSERT_EQ(got, make(v4 ? kAfter4 : kAfter6, c, d).build_ip()) << "round " << round;
+    }
+}
+
+// The whole datagram's checksum is in the first fragment and stays right: it is that of the whole
+// after translation. In a later one nothing but addresses changes.
+TEST(Translate, Fragments) {
+    for (const bool v4 : {true, false}) {
+        for (const bool tcp : {true, false}) {
+            const auto whole = [&](const Ends& ends, uint16_t source, uint16_t destination) {
+                const auto packet = PacketBuilder().ipv4(ends.source, ends.destination);
+                return (tcp ? PacketBuilder(packet).tcp(source, destination)
+                            : PacketBuilder(packet).udp(source, destination))
+                    .payload(Bytes(300, 7))
+                    .build();
+            };
+            const auto before = test::fragments_of(whole(v4 ? kBefore4 : kBefore6, 1, 2), 104, 9);
+            const auto after = test::fragments_of(whole(v4 ? kAfter4 : kAfter6, 3, 4), 104, 9);
+            for (size_t i = 0; i < before.size(); ++i) {
+                EXPECT_EQ(translated(before[i], v4, 3, 4),
+                          Bytes(after[i].begin() + test::kEthernet, after[i].end()))
+                    << i;
+            }
+        }
     }
 }
 
