@@ -49,6 +49,7 @@ struct WorkerCounters {
     std::array<Counter, kVerdicts> verdicts;
     std::array<Counter, kMaxPorts> tx_dropped;  // by port, also counted as tx_full
     Counter rx_packets;                         // taken from the ports' queues
+    Counter handed_in;                          // taken from other workers' rings
     Counter busy_cycles;                        // of loops that had packets
     Counter total_cycles;
     Counter flows_expired, flows_evicted, flows_rescheduled;

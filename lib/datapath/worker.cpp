@@ -287,6 +287,7 @@ unsigned Worker::take_handovers(const DataplaneTables& tables) {
         process(tables, mbufs, ours, 0, true);
         taken += count;
     }
+    counters_.handed_in.add(taken);
     return taken;
 }
 

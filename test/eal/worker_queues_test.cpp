@@ -193,6 +193,7 @@ TEST_P(FewerQueuesTest, EveryWorkerHasItsShareAndRepliesFindTheirFlow) {
         }
         if (worker >= pairs) {
             EXPECT_EQ(lab.worker(worker).counters().rx_packets.get(), 0U);
+            EXPECT_GT(lab.worker(worker).counters().handed_in.get(), 100U);
             EXPECT_GT(lab.worker(worker).counters().of(Verdict::HandedOver).get(), 100U);
         }
     }
