@@ -112,7 +112,7 @@ Fields service_fields() {
             one("mode", one_of_enum<Mode>(kModes)),
             one("scheduler", one_of_enum<SchedulerKind>(kSchedulers)),
             many("snat", address()),
-            many("tunnel_source", address()),
+            many("tunnel_source", prefix()),
             one("vni", integer(0, (1 << 24) - 1)),
             one("tunnel_port", port_number()),
             one("sticky", boolean()),

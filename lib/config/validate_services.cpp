@@ -57,6 +57,7 @@ class ServiceCheck {
         addresses("snat", service_.snat);
         addresses("tunnel_source", service_.tunnel_source);
         one_source_a_family();
+        sources_of_flows();
         snat_of_every_family();
         for (size_t i = 0; i < service_.backends.size(); ++i) {
             backend(service_.backends[i], path_.item("backend", i));
@@ -124,8 +125,9 @@ class ServiceCheck {
         }
     }
 
-    void addresses(std::string_view key, const std::vector<IpAddress>& list) {
-        std::set<IpAddress> seen;
+    template <typename T>  // IpAddress, or Prefix
+    void addresses(std::string_view key, const std::vector<T>& list) {
+        std::set<T> seen;
         for (size_t i = 0; i < list.size(); ++i) {
             const std::string shown = list[i].to_string();
             if (const auto reason = unusable(list[i])) {
@@ -141,7 +143,7 @@ class ServiceCheck {
     void one_source_a_family() {
         const auto& sources = service_.tunnel_source;
         for (size_t i = 1; i < sources.size(); ++i) {
-            const auto same = [&](const IpAddress& other) {
+            const auto same = [&](const Prefix& other) {
                 return other.family() == sources[i].family() && other != sources[i];
             };
             if (std::any_of(sources.begin(), sources.begin() + static_cast<long>(i), same)) {
@@ -149,6 +151,21 @@ class ServiceCheck {
                               fmt::format("tunnel_source {} is the second of its family",
                                           sources[i].to_string()),
                               "give at most one IPv4 and one IPv6 address");
+            }
+        }
+    }
+
+    // A prefix has the outer source tell flows apart.
+    void sources_of_flows() {
+        for (size_t i = 0; i < service_.tunnel_source.size(); ++i) {
+            const Prefix& source = service_.tunnel_source[i];
+            if (!source.is_host() && service_.mode != Mode::Ipip) {
+                findings_.add(path_.item("tunnel_source", i),
+                              fmt::format("tunnel_source {} is a prefix, and the mode is {}",
+                                          source.to_string(), to_string(service_.mode)),
+                              "give one address; only mode ipip takes a prefix, from which each "
+                              "flow gets a source of its own",
+                              {path_.key("mode")});
             }
         }
     }
@@ -295,10 +312,9 @@ class ServiceCheck {
     }
 
     // Given, or else a port's own address, which is the default.
-    bool has_source(const std::vector<IpAddress>& given, Family family) const {
-        const auto of_family = [family](const IpAddress& address) {
-            return address.family() == family;
-        };
+    template <typename T>  // IpAddress, or Prefix
+    bool has_source(const std::vector<T>& given, Family family) const {
+        const auto of_family = [family](const auto& one) { return one.family() == family; };
         return std::any_of(given.begin(), given.end(), of_family) ||
                std::any_of(ports_.begin(), ports_.end(), [&](const PortConfig& port) {
                    return std::any_of(

@@ -176,8 +176,10 @@ void fill_backends(const LbModel& model, const ModelService& service, LbSnapshot
         if (is_tunnel(service.config.mode)) {
             const auto source = model.tunnel_source_of(service.config, entry.family);
             if (source) {
-                entry.outer = make_outer_header(*source, entry.address,
-                                                tunnel_of(service.config, backend.config));
+                Tunnel tunnel = tunnel_of(service.config, backend.config);
+                tunnel.flow_bits =
+                    static_cast<uint8_t>(source->address().bits() - source->length());
+                entry.outer = make_outer_header(source->address(), entry.address, tunnel);
             }
         }
     }

@@ -322,13 +322,15 @@ std::vector<IpAddress> LbModel::snat_of(const ServiceConfig& service, Family fam
     return chosen;
 }
 
-std::optional<IpAddress> LbModel::tunnel_source_of(const ServiceConfig& service,
-                                                   Family family) const {
-    for (const std::vector<IpAddress>* list : {&service.tunnel_source, &addresses_}) {
-        for (const IpAddress& address : *list) {
-            if (address.family() == family) {
-                return address;
-            }
+std::optional<Prefix> LbModel::tunnel_source_of(const ServiceConfig& service, Family family) const {
+    for (const Prefix& source : service.tunnel_source) {
+        if (source.family() == family) {
+            return source;
+        }
+    }
+    for (const IpAddress& address : addresses_) {
+        if (address.family() == family) {
+            return Prefix::host(address);
         }
     }
     return std::nullopt;

@@ -82,7 +82,7 @@ class LbModel {
 
     // The source for packets of `service` of one family: given by it, or a port's address.
     std::vector<IpAddress> snat_of(const ServiceConfig& service, Family family) const;
-    std::optional<IpAddress> tunnel_source_of(const ServiceConfig& service, Family family) const;
+    std::optional<Prefix> tunnel_source_of(const ServiceConfig& service, Family family) const;
 
   private:
     ModelService* find_mutable(const std::string& name);

@@ -1,5 +1,6 @@
 #include "lb/outer_header.hpp"
 
+#include <algorithm>
 #include <cassert>
 #include <cstddef>
 #include <cstring>
@@ -92,6 +93,7 @@ OuterHeader make_outer_header(const IpAddress& source, const IpAddress& destinat
     assert(source.family() == destination.family());
     OuterHeader outer;
     outer.family = source.family();
+    outer.flow_bits = std::min<uint8_t>(tunnel.flow_bits, 32);
     append_ip(outer, source, destination, protocol_of(tunnel.mode));
     switch (tunnel.mode) {
         case Mode::Gre:

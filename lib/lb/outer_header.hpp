@@ -7,8 +7,9 @@
 //   vxlan  IP, UDP, VXLAN (RFC 7348), Ethernet
 //
 // Shapes: bytes as they go on the wire, with TOS or traffic class, lengths, identification, DF, UDP
-// source port, UDP checksum and the inner packet's type zero, and an IPv4 checksum that is right
-// for that, so that the packet path adds only the difference. Thread safety: plain values.
+// source port, UDP checksum, the source address's flow bits and the inner packet's type zero, and
+// an IPv4 checksum that is right for that, so that the packet path adds only the difference. Thread
+// safety: plain values.
 #pragma once
 
 #include <array>
@@ -33,6 +34,7 @@ struct OuterHeader {
     TypeField type_field = TypeField::None;
     uint8_t type_offset = 0;
     Family family = Family::V4;
+    uint8_t flow_bits = 0;  // the last bits of the source address, up to 32, tell flows apart
 };
 
 struct Tunnel {
@@ -40,12 +42,16 @@ struct Tunnel {
     uint16_t port = 0;  // of UDP; host byte order
     uint32_t vni = 0;   // vxlan
     MacAddress mac{};   // vxlan: the inner destination
+    // The last bits of the source that are the flow's, so that a backend's NIC, which may look no
+    // deeper, spreads the tunnel's packets. As in Katran; more than 32 are 32.
+    uint8_t flow_bits = 0;
 };
 
 // The UDP port of gue, fou and vxlan where none is given; 0 for other modes.
 uint16_t default_tunnel_port(Mode mode);
 
-// REQUIRES: source and destination are of one family; the mode is a tunnel.
+// REQUIRES: source and destination are of one family; the mode is a tunnel; the source's flow bits
+// are zero.
 OuterHeader make_outer_header(const IpAddress& source, const IpAddress& destination,
                               const Tunnel& tunnel = {});
 

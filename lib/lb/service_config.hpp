@@ -32,10 +32,12 @@ struct ServiceConfig {
     std::vector<uint16_t> ports;  // empty: every port
     Mode mode = Mode::Nat;
     SchedulerKind scheduler = SchedulerKind::Maglev;
-    std::vector<IpAddress> snat;           // fnat: empty: the port's address of the VIP's family
-    std::vector<IpAddress> tunnel_source;  // at most one a family; empty: the port's address
-    uint32_t vni = 1;                      // vxlan
-    uint16_t tunnel_port = 0;              // gue, fou, vxlan; 0: the mode's default
+    std::vector<IpAddress> snat;  // fnat: empty: the port's address of the VIP's family
+    // At most one a family; empty: the port's address. ipip: the host bits of a prefix carry the
+    // flow's hash.
+    std::vector<Prefix> tunnel_source;
+    uint32_t vni = 1;          // vxlan
+    uint16_t tunnel_port = 0;  // gue, fou, vxlan; 0: the mode's default
     bool sticky = true;
     std::chrono::milliseconds persistence{0};  // 0: off
     FlowTimeouts timeout;

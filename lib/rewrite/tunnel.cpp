@@ -72,6 +72,15 @@ uint16_t word_at(const uint8_t* header, size_t offset) {
     return word;
 }
 
+// REQUIRES: the header has flow bits. They are zero in the template.
+void fill_source(uint8_t* header, const OuterHeader& outer, uint64_t flow_hash) {
+    uint8_t* end = header + (outer.family == Family::V4 ? 16 : 24);
+    uint32_t word;
+    std::memcpy(&word, end - sizeof word, sizeof word);
+    word |= Be32(tunnel_source_bits(flow_hash, outer.flow_bits)).raw();
+    std::memcpy(end - sizeof word, &word, sizeof word);
+}
+
 // The template's checksum is for its own bytes, so the difference is that of the words that change.
 void finish_ipv4(uint8_t* header, const OuterHeader& outer, const Inner& inner, uint16_t length,
                  uint16_t identification) {
@@ -87,6 +96,10 @@ void finish_ipv4(uint8_t* header, const OuterHeader& outer, const Inner& inner, 
     ChecksumDelta delta;
     for (const size_t offset : {0, 2, 4, 6, 8}) {
         delta.replace16(word_at(outer.bytes.data(), offset), word_at(header, offset));
+    }
+    if (outer.flow_bits != 0) {
+        delta.replace16(word_at(outer.bytes.data(), 12), word_at(header, 12));
+        delta.replace16(word_at(outer.bytes.data(), 14), word_at(header, 14));
     }
     ip->hdr_checksum = delta.apply(ip->hdr_checksum);
 }
@@ -124,6 +137,9 @@ bool encapsulate(rte_mbuf* mbuf, const PacketMeta& meta, const OuterHeader& oute
     }
     std::memcpy(header, outer.bytes.data(), outer.length);
     fill_type(header, outer, inner.family);
+    if (outer.flow_bits != 0) {
+        fill_source(header, outer, packet.flow_hash);
+    }
     const auto total = static_cast<uint16_t>(length + outer.length);
     if (outer.family == Family::V4) {
         finish_ipv4(header, outer, inner, total, packet.identification);

@@ -135,9 +135,9 @@ class RandomConfig {
         service.tunnel_port =
             coin() ? static_cast<uint16_t>(1 + below(65535)) : default_tunnel_port(service.mode);
         service.snat.assign(below(2), IpAddress::v4(10, 0, 0, 200));
-        service.tunnel_source.assign(below(2), IpAddress::v4(10, 0, 0, 201));
+        service.tunnel_source.assign(below(2), Prefix::host(IpAddress::v4(10, 0, 0, 201)));
         if (coin()) {
-            service.tunnel_source.push_back(*IpAddress::parse("2001:db8::201"));
+            service.tunnel_source.push_back(*Prefix::parse("2001:db8::201"));
         }
         service.sticky = coin();
         service.timeout = {time(), time(), time(), time()};

@@ -179,7 +179,7 @@ inline Config complete_config() {
     web.ports = {80, 443};
     web.mode = Mode::Fnat;
     web.snat = {*IpAddress::parse("10.0.0.107")};
-    web.tunnel_source = {*IpAddress::parse("10.0.0.106")};
+    web.tunnel_source = {*Prefix::parse("10.0.0.106")};
     web.sticky = false;
     web.timeout = {std::chrono::hours(2), std::chrono::seconds(5), std::chrono::milliseconds(500),
                    std::chrono::seconds(90)};

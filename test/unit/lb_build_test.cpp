@@ -229,7 +229,7 @@ TEST(Build, OwnAddressesAndSnatSlots) {
 TEST(Build, TunnelsHaveOuterHeaders) {
     ServiceConfig config =
         service({"a", {"10.1.1.1"}, {80}, {"172.16.0.1:0", "[2001:db8:16::1]:0"}, Mode::Ipip});
-    config.tunnel_source = {ip("10.0.0.9")};
+    config.tunnel_source = {Prefix::host(ip("10.0.0.9"))};
     const LbModel model = model_of({config});
     const auto snapshot = build(model, nullptr);
     for (const ModelBackend& b : model.find("a")->backends) {
@@ -240,6 +240,14 @@ TEST(Build, TunnelsHaveOuterHeaders) {
         EXPECT_EQ(entry.family, b.config.address.family());
         EXPECT_EQ(entry.outer.bytes, expected.bytes);
         EXPECT_EQ(entry.outer.length, v4 ? 20 : 40);
+        EXPECT_EQ(entry.outer.flow_bits, 0);
+    }
+    config.tunnel_source = {*Prefix::parse("10.9.0.0/16"), *Prefix::parse("2001:db8:9::/48")};
+    const LbModel wide = model_of({config});
+    const auto spread = build(wide, nullptr);
+    for (const ModelBackend& b : wide.find("a")->backends) {
+        const BackendEntry& entry = *spread->find_backend(b.id);
+        EXPECT_EQ(entry.outer.flow_bits, b.config.address.is_v4() ? 16 : 32);
     }
     const auto plain =
         build(model_of({service({"a", {"10.1.1.1"}, {80}, {"172.16.0.1:80"}, Mode::Dr})}), nullptr);

@@ -148,11 +148,11 @@ TEST(Replace, RemembersSnatAddresses) {
 TEST(Replace, TunnelSources) {
     LbModel model(test::addresses({"10.0.0.106", "10.0.0.107", "2001:db8::106"}));
     ServiceConfig config = web();
-    EXPECT_EQ(model.tunnel_source_of(config, Family::V4), ip("10.0.0.106"));
-    EXPECT_EQ(model.tunnel_source_of(config, Family::V6), ip("2001:db8::106"));
-    config.tunnel_source = {ip("10.9.9.9")};
-    EXPECT_EQ(model.tunnel_source_of(config, Family::V4), ip("10.9.9.9"));
-    EXPECT_EQ(model.tunnel_source_of(config, Family::V6), ip("2001:db8::106"));
+    EXPECT_EQ(model.tunnel_source_of(config, Family::V4), Prefix::host(ip("10.0.0.106")));
+    EXPECT_EQ(model.tunnel_source_of(config, Family::V6), Prefix::host(ip("2001:db8::106")));
+    config.tunnel_source = {*Prefix::parse("10.9.9.0/24")};
+    EXPECT_EQ(model.tunnel_source_of(config, Family::V4), *Prefix::parse("10.9.9.0/24"));
+    EXPECT_EQ(model.tunnel_source_of(config, Family::V6), Prefix::host(ip("2001:db8::106")));
     EXPECT_EQ(LbModel(test::addresses({"10.0.0.1"})).tunnel_source_of(config, Family::V6),
               std::nullopt);
 }

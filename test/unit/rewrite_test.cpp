@@ -284,6 +284,47 @@ TEST(Encapsulate, OuterChecksum) {
     }
 }
 
+// A header whose source ends in bits of the flow: all else as for that source alone.
+TEST(Encapsulate, TheSourceTellsFlowsApart) {
+    constexpr uint64_t kHashes[] = {0, 1, UINT64_MAX, 0xfeedfacecafebeef, 0x80000000, 0x7fffffff};
+    for (const unsigned bits : {1U, 2U, 8U, 16U, 31U, 32U}) {
+        for (const bool v4 : {true, false}) {
+            const IpAddress base = ip(v4 ? bits == 32 ? "0.0.0.0" : "128.0.0.0" : "2001:db8:9::");
+            const auto inner = PacketBuilder().ipv4("192.0.2.1", "10.1.1.1").udp(1, 2);
+            Tunnel tunnel;
+            tunnel.flow_bits = static_cast<uint8_t>(v4 ? bits : bits + 32);
+            if (!v4 && bits != 32) {
+                tunnel.flow_bits = static_cast<uint8_t>(bits);
+            }
+            const OuterHeader header =
+                make_outer_header(base, ip(v4 ? "172.16.0.1" : "2001:db8:16::1"), tunnel);
+            for (const uint64_t hash : kHashes) {
+                const uint32_t last = tunnel_source_bits(hash, bits);
+                EXPECT_TRUE(bits == 1 || last != 0);
+                EXPECT_TRUE(bits == 1 || last != (uint64_t{1} << bits) - 1);
+                EXPECT_EQ(uint64_t{last} >> bits, 0U);
+                auto bytes = base.bytes();
+                for (unsigned i = 0; i < 4; ++i) {
+                    bytes[base.size() - 1 - i] |= static_cast<uint8_t>(last >> (8 * i));
+                }
+                uint32_t word;
+                std::memcpy(&word, bytes.data(), sizeof word);
+                const IpAddress source = v4 ? IpAddress::v4(word) : IpAddress::v6(bytes);
+                StackMbuf mbuf(inner.build_ip());
+                ASSERT_TRUE(encapsulate(mbuf.get(), meta_of(inner.build()), header, {7, hash}));
+                EXPECT_EQ(mbuf.bytes(),
+                          PacketBuilder()
+                              .ipv4(source.to_string(), v4 ? "172.16.0.1" : "2001:db8:16::1")
+                              .protocol(4)
+                              .identification(7)
+                              .payload(inner.build_ip())
+                              .build_ip())
+                    << bits << ' ' << hash;
+            }
+        }
+    }
+}
+
 TEST(Encapsulate, WithoutHeadroomLeavesThePacket) {
     for (const TunnelEnds& tunnel : kTunnels) {
         const auto inner =
