@@ -45,12 +45,10 @@ EalOptions eal_options(const Config& config, const Options& options) {
 bool passes_preflight(const Config& config) {
     bool passes = true;
     for (const Finding& finding : preflight(config, MachineState::Free)) {
-        if (finding.fatal) {
-            spdlog::error("{}", finding.to_string());
-            passes = false;
-        } else {
-            spdlog::warn("{}", finding.to_string());
-        }
+        constexpr spdlog::level::level_enum kLevels[] = {spdlog::level::err, spdlog::level::warn,
+                                                         spdlog::level::info};
+        spdlog::log(kLevels[static_cast<unsigned>(finding.severity)], "{}", finding.to_string());
+        passes = passes && finding.severity != Severity::Error;
     }
     return passes;
 }

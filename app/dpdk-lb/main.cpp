@@ -23,8 +23,10 @@ int check_machine(const dlb::Config& config, const std::string& file) {
     }
     for (const dlb::Finding& finding :
          dlb::preflight(config, running ? dlb::MachineState::InUse : dlb::MachineState::Free)) {
-        fmt::print("{}: {}\n", finding.fatal ? "error" : "warning", finding.to_string());
-        status |= finding.fatal ? 1 : 0;
+        constexpr const char* kNames[] = {"error", "warning", "note"};
+        fmt::print("{}: {}\n", kNames[static_cast<unsigned>(finding.severity)],
+                   finding.to_string());
+        status |= finding.severity == dlb::Severity::Error ? 1 : 0;
     }
     if (status == 0) {
         fmt::print("{}: fine: {} ports, {} services\n", file, config.ports.size(),

@@ -163,6 +163,9 @@ CommandResult show_workers(ControlApi& control, const Arguments&) {
     Json rows = workers;
     for (Json& row : rows) {
         row["state"] = row["running"] == true ? "running" : "stopped";
+        if (row["queues"].empty()) {
+            row["queues"] = Json::array({"none"});
+        }
     }
     return answer(workers, render_table(rows,
                                         {{"WORKER", "id", CellFormat::Count},

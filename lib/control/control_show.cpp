@@ -69,7 +69,9 @@ std::vector<WorkerStatus> Control::workers() const {
         entry.id = id;
         entry.core = config_.lb.cores[id];
         for (const ControlPort& port : ports_) {
-            entry.queues.push_back(port.config.name + ":" + std::to_string(id));
+            if (id < port.port->queues()) {
+                entry.queues.push_back(port.config.name + ":" + std::to_string(id));
+            }
         }
         statistics_.fill_worker(id, entry);
         entry.flows = workers_.worker(id).flows().count();

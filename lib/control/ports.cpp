@@ -65,6 +65,19 @@ Result<void> open_twin(ControlPort& port) {
     return {};
 }
 
+// An AF_XDP port's queues are the interface's; other devices say what they offer once they are
+// there.
+uint16_t wanted_queues(const DeviceString& device, uint16_t workers) {
+    if (device.driver != "net_af_xdp") {
+        return workers;
+    }
+    Result<Rtnetlink> netlink = Rtnetlink::open();
+    Result<LinkInfo> link =
+        netlink ? netlink.value().link(device.interface) : Result<LinkInfo>(Error{netlink.error()});
+    return link ? static_cast<uint16_t>(std::clamp<unsigned>(link.value().rx_queues, 1, workers))
+                : workers;
+}
+
 }  // namespace
 
 PortLink ControlPort::link() const {
@@ -98,7 +111,7 @@ Result<std::vector<ControlPort>> open_ports(const std::string& name,
             return Error{"port '" + config.name + "': " + quiet.error()};
         }
         Result<Port> opened = Port::open({.device = port.device,
-                                          .queues = workers,
+                                          .queues = wanted_queues(port.device, workers),
                                           .mtu = config.mtu,
                                           .promiscuous = config.promiscuous,
                                           .pool = pool});
@@ -106,6 +119,10 @@ Result<std::vector<ControlPort>> open_ports(const std::string& name,
             return Error{"port '" + config.name + "': " + opened.error()};
         }
         port.port.emplace(std::move(opened).value());
+        if (port.port->queues() < workers) {
+            spdlog::info("port '{}' has queues for {} of {} workers, which share its packets out",
+                         config.name, port.port->queues(), workers);
+        }
         if (Result<void> twin = open_twin(port); !twin) {
             return Error{"port '" + config.name + "': " + twin.error()};
         }

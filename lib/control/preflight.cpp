@@ -109,16 +109,26 @@ void check_pools(const Config& config, MachineFindings& findings) {
     }
 }
 
-void check_queues(const PortConfig& port, const DeviceString& device, const LinkInfo& link,
+// `link`: of the interface, where it is the port's own.
+void check_queues(const PortConfig& port, const DeviceString& device, const LinkInfo* link,
                   size_t workers, MachineFindings& findings) {
-    // Of too few, a worker gets none; the packets of too many stay with the kernel.
-    if (device.driver == "net_af_xdp" && link.rx_queues != workers) {
+    const bool xdp = device.driver == "net_af_xdp" && link != nullptr;
+    // The packets of too many stay with the kernel.
+    if (xdp && link->rx_queues > workers) {
         findings.fatal("port '" + port.name + "': " + device.interface + " has " +
-                           std::to_string(link.rx_queues) + " RX queues for " +
+                           std::to_string(link->rx_queues) + " RX queues for " +
                            std::to_string(workers) + " workers",
                        "run `ethtool -L " + device.interface + " combined " +
                            std::to_string(workers) +
                            "`, or give lb.cores as many cores as it has queues");
+        return;
+    }
+    const std::optional<unsigned> queues = xdp ? link->rx_queues : queue_pairs(device);
+    if (queues && *queues < workers) {
+        findings.note("port '" + port.name + "' has queues for " + std::to_string(*queues) +
+                          " of " + std::to_string(workers) + " workers",
+                      "these share its packets out to the others, which costs them time: give it "
+                      "as many queues as there are workers where you can");
     }
 }
 
@@ -126,6 +136,7 @@ void check_interface(const PortConfig& port, const DeviceString& device, size_t 
                      MachineFindings& findings) {
     const std::string& name = device.interface;
     if (!device.borrows_interface()) {
+        check_queues(port, device, nullptr, workers, findings);
         return;
     }
     const std::string who = "port '" + port.name + "': ";
@@ -146,7 +157,7 @@ void check_interface(const PortConfig& port, const DeviceString& device, size_t 
                        "run `ip link set " + name + " mtu " + std::to_string(port.mtu) +
                            "`, or lower the port's mtu");
     }
-    check_queues(port, device, link.value(), workers, findings);
+    check_queues(port, device, &link.value(), workers, findings);
     Result<OffloadState> offloads = offload_state(name);
     if (offloads && (offloads.value().gro || offloads.value().lro) && device.shares_interface()) {
         findings.warn(who + name + " merges received packets beyond the MTU (GRO, LRO)",

@@ -12,8 +12,11 @@
 
 namespace dlb {
 
+// Warning: it starts, but not well. Note: good to know.
+enum class Severity : uint8_t { Error, Warning, Note };
+
 struct Finding {
-    bool fatal = true;  // false: it starts, but not well
+    Severity severity = Severity::Error;
     std::string problem;
     std::string mend;
 

@@ -15,10 +15,13 @@ namespace dlb {
 class MachineFindings {
   public:
     void fatal(std::string problem, std::string mend) {
-        list_.push_back({true, std::move(problem), std::move(mend)});
+        list_.push_back({Severity::Error, std::move(problem), std::move(mend)});
     }
     void warn(std::string problem, std::string mend) {
-        list_.push_back({false, std::move(problem), std::move(mend)});
+        list_.push_back({Severity::Warning, std::move(problem), std::move(mend)});
+    }
+    void note(std::string what, std::string advice) {
+        list_.push_back({Severity::Note, std::move(what), std::move(advice)});
     }
     std::vector<Finding> take() { return std::move(list_); }
 

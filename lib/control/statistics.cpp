@@ -59,7 +59,8 @@ uint64_t Statistics::sum_tx_dropped(size_t port) const {
 
 Statistics::WorkerSample Statistics::sum_worker(unsigned id) const {
     const WorkerCounters& counters = workers_.worker(id).counters();
-    return {counters.rx_packets.get(), counters.busy_cycles.get(), counters.total_cycles.get()};
+    return {counters.rx_packets.get() + counters.handed_in.get(), counters.busy_cycles.get(),
+            counters.total_cycles.get()};
 }
 
 void Statistics::sample(const LbModel& model) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <initializer_list>
 
 namespace dlb {
 
@@ -70,6 +71,29 @@ unsigned frame_room(const DeviceString& device, unsigned mtu) {
     return device.driver == "net_af_packet"
                ? std::max(frame, ring_frame(device, mtu) - kRingFrameHeader)
                : frame;
+}
+
+std::optional<unsigned> queue_pairs(const DeviceString& device) {
+    if (device.driver == "net_pcap") {  // an argument a queue; iface: one of each
+        const auto count = [&](std::initializer_list<const char*> keys) {
+            size_t sum = 0;
+            for (const char* key : keys) {
+                sum += device_arguments(device.text, key).size();
+            }
+            return std::max<size_t>(sum, 1);
+        };
+        return static_cast<unsigned>(std::min(count({"rx_pcap", "rx_iface", "rx_iface_in"}),
+                                              count({"tx_pcap", "tx_iface"})));
+    }
+    const char* key = device.driver == "net_af_packet" ? "qpairs"
+                      : device.driver == "net_af_xdp"  ? "queue_count"
+                                                       : nullptr;
+    const auto given = key != nullptr ? device_argument(device.text, key) : std::nullopt;
+    unsigned pairs = 0;
+    if (given) {
+        std::from_chars(given->data(), given->data() + given->size(), pairs);
+    }
+    return pairs != 0 ? std::optional(pairs) : std::nullopt;
 }
 
 std::string complete_device(const DeviceString& device, unsigned queues, unsigned mtu) {

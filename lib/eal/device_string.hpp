@@ -36,6 +36,9 @@ std::optional<std::string> device_argument(const std::string& device, const std:
 // beyond.
 unsigned frame_room(const DeviceString& device, unsigned mtu);
 
+// How many queue pairs the device's own arguments allow; nullopt: they do not say.
+std::optional<unsigned> queue_pairs(const DeviceString& device);
+
 // With the arguments added that make the device offer `queues` queues and frames of `mtu`, unless
 // they are given.
 std::string complete_device(const DeviceString& device, unsigned queues, unsigned mtu);

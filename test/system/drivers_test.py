@@ -105,8 +105,11 @@ class AfXdp(OnTheSite):
         return done.stderr
 
     def test_more_workers_than_queues(self):
-        said = self.refused("net_af_xdp0,iface=uplink", cores="0-1")
-        self.assertRegex(said, "queue")
+        """The worker with the queue shares packets out to the other."""
+        daemon = self.daemon("net_af_xdp0,iface=uplink", cores="0-1")
+        self.carries(daemon)
+        self.assertEqual([row["queues"] for row in daemon.show("show", "workers")], [["uplink:0"], []])
+        self.assertEqual(daemon.stop(), 0)
 
     def test_fewer_workers_than_queues(self):
         """The other queues' packets would never reach dpdk-lb."""

@@ -50,5 +50,18 @@ TEST(DeviceString, OtherDevicesNeedTheFrameAlone) {
     EXPECT_EQ(room("net_tap0,iface=x", 1500), 1518U);
 }
 
+TEST(QueuePairs, AsTheArgumentsSay) {
+    const auto pairs = [](const char* device) { return queue_pairs(parse_device(device)); };
+    EXPECT_EQ(pairs("net_af_packet0,iface=eth0,qpairs=1"), 1U);
+    EXPECT_EQ(pairs("net_af_packet0,iface=eth0"), std::nullopt);
+    EXPECT_EQ(pairs("net_af_packet0,iface=eth0,qpairs=x"), std::nullopt);
+    EXPECT_EQ(pairs("net_af_xdp0,iface=eth0,queue_count=2"), 2U);
+    EXPECT_EQ(pairs("net_pcap0,rx_pcap=a,rx_pcap=b,tx_pcap=c"), 1U);
+    EXPECT_EQ(pairs("net_pcap0,rx_pcap=a,rx_pcap=b,tx_pcap=c,tx_pcap=d"), 2U);
+    EXPECT_EQ(pairs("net_pcap0,iface=eth0"), 1U);
+    EXPECT_EQ(pairs("net_tap0,iface=tap0"), std::nullopt);
+    EXPECT_EQ(pairs("0000:3b:00.0"), std::nullopt);
+}
+
 }  // namespace
 }  // namespace dlb
