@@ -187,7 +187,7 @@ bool Worker::add(Outbox& box, rte_mbuf* mbuf, Verdict verdict) {
 
 void Worker::transmit(uint16_t port, rte_mbuf* mbuf, Verdict verdict) {
     const int sender = setup_.ports[port].sender;
-    if (sender >= 0) {
+    if (sender >= 0) [[unlikely]] {
         hand_over(static_cast<unsigned>(sender), mbuf,
                   {.kind = PacketNote::Kind::ToSend, .verdict = verdict, .port = port});
     } else if (add(tx_[port], mbuf, verdict)) {
@@ -195,7 +195,8 @@ void Worker::transmit(uint16_t port, rte_mbuf* mbuf, Verdict verdict) {
     }
 }
 
-void Worker::hand_over(unsigned worker, rte_mbuf* mbuf, const PacketNote& note) {
+// Out of line, so that transmit() stays small.
+[[gnu::noinline]] void Worker::hand_over(unsigned worker, rte_mbuf* mbuf, const PacketNote& note) {
     note_of(mbuf) = note;
     if (add(handovers_[worker], mbuf, Verdict::HandedOver)) {
         flush_handovers(worker);
