@@ -47,12 +47,13 @@ inline constexpr unsigned kMaxPorts = 32;  // DPDK's own bound
 
 struct WorkerCounters {
     std::array<Counter, kVerdicts> verdicts;
-    std::array<Counter, kMaxPorts> tx_dropped;  // by port, also counted as tx_full
+    std::array<Counter, kMaxPorts> tx_dropped;  // by port; counted as tx_full too, but for parts
     Counter rx_packets;                         // taken from the ports' queues
     Counter handed_in;                          // taken from other workers' rings
     Counter busy_cycles;                        // of loops that had packets
     Counter total_cycles;
     Counter flows_expired, flows_evicted, flows_rescheduled;
+    Counter fragments_sent;   // beside the last one of each packet, which counts as its verdict
     Counter flows_stateless;  // packets forwarded by hash alone: no room, or no half-open quota
 
     Counter& of(Verdict verdict) { return verdicts[static_cast<unsigned>(verdict)]; }

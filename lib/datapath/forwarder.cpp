@@ -1,9 +1,9 @@
 #include "datapath/forwarder.hpp"
 
-#include <rte_ip.h>
+#include <algorithm>
 
 #include "datapath/tcp_reset.hpp"
-#include "net/byte_order.hpp"
+#include "datapath/way_out.hpp"
 #include "rewrite/l3.hpp"
 #include "rewrite/tunnel.hpp"
 
@@ -11,22 +11,7 @@ namespace dlb {
 
 namespace {
 
-// Whether the sender wants to be told what fits rather than see the packet fragmented.
-bool forbids_fragments(const rte_mbuf* mbuf, Family family) {
-    return family == Family::V6 || (rte_pktmbuf_mtod(mbuf, const rte_ipv4_hdr*)->fragment_offset &
-                                    Be16(RTE_IPV4_HDR_DF_FLAG).raw()) != 0;
-}
-
-}  // namespace
-
-Outcome Forwarder::send(rte_mbuf* mbuf, const NextHop& hop, Family family, Verdict verdict) {
-    if (hop.state == NextHop::State::NoRoute) {
-        return {Verdict::NoRoute};
-    }
-    // A reply that came by a port with a larger MTU: longer frames than the link's are nobody's.
-    if (rte_pktmbuf_pkt_len(mbuf) > hop.mtu) {
-        return {Verdict::TooBig};
-    }
+Outcome make_ready(rte_mbuf* mbuf, const NextHop& hop, Family family, Verdict verdict) {
     if (hop.state == NextHop::State::Unresolved) {
         PacketNote& note = note_of(mbuf);
         note.kind = PacketNote::Kind::AwaitsNeighbor;
@@ -40,14 +25,38 @@ Outcome Forwarder::send(rte_mbuf* mbuf, const NextHop& hop, Family family, Verdi
     return {verdict, hop.port};
 }
 
-template <typename F>
-Outcome Forwarder::send_to_address(const DataplaneTables& tables, Packet& packet,
-                                   const typename F::Address& destination, Verdict verdict) {
-    const NextHop* hop = tables.hops.find<F>(destination);
-    if (hop != nullptr) {
-        return send(packet.mbuf, *hop, F::kFamily, verdict);
+}  // namespace
+
+// Too long and here: whoever sent it lets it be fragmented (fits_or_splits()), or it is our own.
+Outcome Forwarder::send(rte_mbuf* mbuf, const NextHop& hop, Family family, Verdict verdict) {
+    if (hop.state == NextHop::State::NoRoute) {
+        return {Verdict::NoRoute};
     }
-    return send(packet.mbuf, tables.hops.lookup(to_ip_address(destination)), F::kFamily, verdict);
+    return rte_pktmbuf_pkt_len(mbuf) > hop.mtu ? send_fragments(mbuf, hop, family, verdict)
+                                               : make_ready(mbuf, hop, family, verdict);
+}
+
+Outcome Forwarder::send_fragments(rte_mbuf* mbuf, const NextHop& hop, Family family,
+                                  Verdict verdict) {
+    if (family == Family::V4 && has_df(mbuf)) {
+        return {Verdict::TooBig};
+    }
+    const Verdict split = split_packet(mbuf, family, hop.mtu, fragment_id_, fragments_);
+    if (split != Verdict::Forwarded) {
+        return {split};
+    }
+    ++fragment_id_;
+    Outcome outcome = make_ready(mbuf, hop, family, verdict);
+    for (unsigned i = 0; i < fragments_.count; ++i) {
+        const Outcome ready = make_ready(fragments_.mbufs[i], hop, family, verdict);
+        outcome = ready.verdict == outcome.verdict ? outcome : Outcome{Verdict::NoHeadroom};
+    }
+    if (outcome.verdict == Verdict::NoHeadroom) {
+        free_fragments(fragments_);
+        return outcome;
+    }
+    outcome.earlier = {fragments_.mbufs.data(), fragments_.count};
+    return outcome;
 }
 
 // The error comes from the address that the packet was sent to. That is a client's where a NAT
@@ -72,7 +81,8 @@ Outcome Forwarder::report(const DataplaneTables& tables, Packet& packet, const R
         return {report.untold};
     }
     --errors_left_;
-    return send_to_address<F>(tables, packet, sender, report.told);
+    NextHop room;
+    return send(packet.mbuf, hop_to<F>(tables, sender, room), F::kFamily, report.told);
 }
 
 template <typename F>
@@ -99,7 +109,32 @@ Outcome Forwarder::refuse(const DataplaneTables& tables, Packet& packet, Verdict
     if (packet.meta.fragment || !make_tcp_reset(packet.mbuf, packet.meta)) {
         return {failure};
     }
-    return send_to_address<F>(tables, packet, packet.key<F>().source, Verdict::ResetSent);
+    NextHop room;
+    return send(packet.mbuf, hop_to<F>(tables, packet.key<F>().source, room), F::kFamily,
+                Verdict::ResetSent);
+}
+
+// RFC 8200 §5: IPv6 is never told of less than its least MTU.
+template <typename F>
+Outcome Forwarder::report_too_big(const DataplaneTables& tables, Packet& packet, unsigned room,
+                                  uint32_t now_ms) {
+    const auto mtu =
+        static_cast<uint16_t>(F::kFamily == Family::V6 ? std::max(room, kLeastMtuOfIpv6) : room);
+    return report<F>(tables, packet,
+                     {too_big(F::kFamily, mtu), Verdict::TooBigReported, Verdict::TooBig}, now_ms);
+}
+
+// Puts the backend's tunnel around the packet.
+bool Forwarder::wrap(Packet& packet, const BackendEntry& backend, const NextHop& hop) {
+    rte_mbuf* mbuf = packet.mbuf;
+    if (!encapsulate(mbuf, packet.meta, backend.outer, {identification_++, packet.hash})) {
+        return false;
+    }
+    if (backend.outer.family == Family::V4 && packet.meta.family == Family::V6 &&
+        rte_pktmbuf_pkt_len(mbuf) > hop.mtu) {
+        allow_fragments(mbuf, identification_++);
+    }
+    return true;
 }
 
 template <typename F>
@@ -116,14 +151,8 @@ Outcome Forwarder::forward_request(const DataplaneTables& tables, Packet& packet
     rte_mbuf* mbuf = packet.mbuf;
     const uint32_t length = rte_pktmbuf_pkt_len(mbuf);
     const NextHop& hop = tables.hops.of_backend(backend.id);
-    if (hop.state != NextHop::State::NoRoute && length + backend.outer.length > hop.mtu) {
-        const auto fits = static_cast<uint16_t>(hop.mtu - backend.outer.length);
-        return forbids_fragments(mbuf, F::kFamily)
-                   ? report<F>(
-                         tables, packet,
-                         {too_big(F::kFamily, fits), Verdict::TooBigReported, Verdict::TooBig},
-                         now_ms)
-                   : Outcome{Verdict::TooBig};
+    if (!fits_or_splits<F>(mbuf, hop, backend.outer.length)) {
+        return report_too_big<F>(tables, packet, hop.mtu - unsigned{backend.outer.length}, now_ms);
     }
     Family family = F::kFamily;
     switch (packet.service->mode) {
@@ -144,7 +173,7 @@ Outcome Forwarder::forward_request(const DataplaneTables& tables, Packet& packet
         case Mode::Dr:  // the packet goes as it is, to the backend's own MAC
             break;
         default:
-            if (!encapsulate(mbuf, packet.meta, backend.outer, {identification_++, packet.hash})) {
+            if (!wrap(packet, backend, hop)) {
                 return {Verdict::NoHeadroom};
             }
             family = backend.outer.family;
@@ -172,17 +201,24 @@ Outcome Forwarder::forward_reply(const DataplaneTables& tables, Packet& packet, 
     if (!decrement_hop_limit(packet.mbuf, F::kFamily)) {
         return report_ttl_expired<F>(tables, packet, now_ms);
     }
+    NextHop room;
+    const NextHop& hop = hop_to<F>(tables, path.to.destination, room);
+    if (!fits_or_splits<F>(packet.mbuf, hop)) {
+        return report_too_big<F>(tables, packet, hop.mtu, now_ms);
+    }
     translate<F>(packet.mbuf, packet.meta, path.to);
     ServiceCounters& by_service = counters_.of_service(packet.service->slot);
     by_service.replies.add(1);
-    return send_to_address<F>(tables, packet, path.to.destination, Verdict::Replied);
+    return send(packet.mbuf, hop, F::kFamily, Verdict::Replied);
 }
 
 template <typename F>
 Outcome Forwarder::answer_echo(const DataplaneTables& tables, Packet& packet) {
     trim_to_ip(packet.mbuf, packet.meta);
     make_echo_reply(packet.mbuf, packet.meta);
-    return send_to_address<F>(tables, packet, packet.key<F>().source, Verdict::EchoReplied);
+    NextHop room;
+    return send(packet.mbuf, hop_to<F>(tables, packet.key<F>().source, room), F::kFamily,
+                Verdict::EchoReplied);
 }
 
 template <typename F>

@@ -3,9 +3,13 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
+
+#include <rte_cycles.h>
 
 #include "datapath/counters.hpp"
 #include "datapath/flow_engine.hpp"
+#include "datapath/fragment.hpp"
 #include "datapath/icmp.hpp"
 #include "datapath/packet.hpp"
 #include "datapath/tables.hpp"
@@ -15,6 +19,9 @@ namespace dlb {
 struct Outcome {
     Verdict verdict;
     int port = -1;  // the port to transmit by; -1: nothing to transmit
+    // Fragments that go before the packet and the same way. They are the forwarder's until its next
+    // packet.
+    std::span<rte_mbuf* const> earlier = {};
 };
 
 class Forwarder {
@@ -22,7 +29,7 @@ class Forwarder {
     Forwarder(FlowEngine& flows, TableCounters& counters) : flows_(flows), counters_(counters) {}
 
     // Punted without a port: the frame is as it came and the kernel's.
-    // REQUIRES: cls is Request, NatReply, FnatReply or Echo.
+    // REQUIRES: cls is none of Done, Punt and HandOver.
     Outcome handle(const DataplaneTables& tables, Packet& packet, uint32_t now_ms);
 
   private:
@@ -51,14 +58,19 @@ class Forwarder {
     template <typename F>
     Outcome report_ttl_expired(const DataplaneTables& tables, Packet& packet, uint32_t now_ms);
     template <typename F>
-    Outcome send_to_address(const DataplaneTables& tables, Packet& packet,
-                            const typename F::Address& destination, Verdict verdict);
-    static Outcome send(rte_mbuf* mbuf, const NextHop& hop, Family family, Verdict verdict);
+    Outcome report_too_big(const DataplaneTables& tables, Packet& packet, unsigned room,
+                           uint32_t now_ms);
+    bool wrap(Packet& packet, const BackendEntry& backend, const NextHop& hop);
+    Outcome send(rte_mbuf* mbuf, const NextHop& hop, Family family, Verdict verdict);
+    Outcome send_fragments(rte_mbuf* mbuf, const NextHop& hop, Family family, Verdict verdict);
 
     FlowEngine& flows_;
     TableCounters& counters_;
     uint16_t identification_ = 0;  // of outer headers that may be fragmented
-    uint32_t errors_at_ms_ = 0;    // when errors_left_ was last filled up
+    // RFC 8200 §4.5: recent ones of the same ends differ, and other workers have the same ends.
+    uint32_t fragment_id_ = static_cast<uint32_t>(rte_rdtsc());
+    FragmentList fragments_;
+    uint32_t errors_at_ms_ = 0;  // when errors_left_ was last filled up
     uint32_t errors_left_ = kErrorsPerMs;
 };
 

@@ -92,6 +92,7 @@ struct PacketNote {
     };
     Kind kind = Kind::ToTwin;
     Verdict verdict = Verdict::Punted;  // ToSend: what is counted once it has left
+    bool part = false;                  // ToSend: a fragment of a packet that follows
     uint16_t port = 0;
     IpAddress next_hop{};
 };

@@ -46,6 +46,7 @@ namespace dlb {
     X(TooBig, "too_big", Dropped)                          \
     X(TooBigReported, "too_big_reported", Dropped)         \
     X(NoHeadroom, "no_headroom", Dropped)                  \
+    X(NoMbuf, "no_mbuf", Dropped)                          \
     X(IcmpUnhandled, "icmp_unhandled", Dropped)            \
     X(NoTwin, "no_twin", Dropped)                          \
     X(PuntFull, "punt_full", Dropped)                      \

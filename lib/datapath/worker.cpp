@@ -151,6 +151,17 @@ void Worker::decide(const DataplaneTables& tables, Packet& packet) {
         default:
             outcome = forwarder_.handle(tables, packet, now_ms_);
     }
+    conclude(packet, outcome);
+}
+
+void Worker::conclude(Packet& packet, const Outcome& outcome) {
+    for (rte_mbuf* fragment : outcome.earlier) {
+        if (outcome.port >= 0) {
+            transmit(static_cast<uint16_t>(outcome.port), fragment, outcome.verdict, true);
+        } else {
+            to_control(fragment, outcome.verdict, true);
+        }
+    }
     if (outcome.port >= 0) {
         transmit(static_cast<uint16_t>(outcome.port), packet.mbuf, outcome.verdict);
     } else if (outcome.verdict == Verdict::Punted) {
@@ -179,18 +190,20 @@ void Worker::drop(rte_mbuf* mbuf, Verdict verdict) {
 }
 
 // True: the box is full now.
-bool Worker::add(Outbox& box, rte_mbuf* mbuf, Verdict verdict) {
+bool Worker::add(Outbox& box, rte_mbuf* mbuf, Verdict verdict, bool part) {
     box.mbufs[box.count] = mbuf;
+    box.parts[box.count] = part;
     box.verdicts[box.count] = verdict;
     return ++box.count == kBurst;
 }
 
-void Worker::transmit(uint16_t port, rte_mbuf* mbuf, Verdict verdict) {
+void Worker::transmit(uint16_t port, rte_mbuf* mbuf, Verdict verdict, bool part) {
     const int sender = setup_.ports[port].sender;
     if (sender >= 0) [[unlikely]] {
-        hand_over(static_cast<unsigned>(sender), mbuf,
-                  {.kind = PacketNote::Kind::ToSend, .verdict = verdict, .port = port});
-    } else if (add(tx_[port], mbuf, verdict)) {
+        hand_over(
+            static_cast<unsigned>(sender), mbuf,
+            {.kind = PacketNote::Kind::ToSend, .verdict = verdict, .part = part, .port = port});
+    } else if (add(tx_[port], mbuf, verdict, part)) {
         flush_port(port);
     }
 }
@@ -203,8 +216,8 @@ void Worker::transmit(uint16_t port, rte_mbuf* mbuf, Verdict verdict) {
     }
 }
 
-void Worker::to_control(rte_mbuf* mbuf, Verdict verdict) {
-    if (add(punts_, mbuf, verdict)) {
+void Worker::to_control(rte_mbuf* mbuf, Verdict verdict, bool part) {
+    if (add(punts_, mbuf, verdict, part)) {
         flush_punts();
     }
 }
@@ -212,10 +225,14 @@ void Worker::to_control(rte_mbuf* mbuf, Verdict verdict) {
 // The first `accepted` are gone; the rest is freed.
 void Worker::settle(Outbox& box, unsigned accepted, Verdict refused) {
     for (unsigned i = 0; i < accepted; ++i) {
-        counters_.of(box.verdicts[i]).add(1);
+        (box.parts[i] ? counters_.fragments_sent : counters_.of(box.verdicts[i])).add(1);
     }
     for (unsigned i = accepted; i < box.count; ++i) {
-        drop(box.mbufs[i], refused);
+        if (box.parts[i]) {
+            rte_pktmbuf_free(box.mbufs[i]);
+        } else {
+            drop(box.mbufs[i], refused);
+        }
     }
     box.count = 0;
 }
@@ -280,7 +297,7 @@ unsigned Worker::take_handovers(const DataplaneTables& tables) {
         for (unsigned i = 0; i < count; ++i) {
             const PacketNote& note = note_of(mbufs[i]);
             if (note.kind == PacketNote::Kind::ToSend) {
-                transmit(note.port, mbufs[i], note.verdict);
+                transmit(note.port, mbufs[i], note.verdict, note.part);
             } else {
                 mbufs[ours++] = mbufs[i];
             }

@@ -113,6 +113,7 @@ class Worker {
     struct Outbox {
         std::array<rte_mbuf*, kBurst> mbufs;
         std::array<Verdict, kBurst> verdicts;
+        std::array<bool, kBurst> parts;  // a fragment: the packet's verdict is its last one's
         unsigned count = 0;
     };
 
@@ -130,10 +131,11 @@ class Worker {
     void decide(const DataplaneTables& tables, Packet& packet);
     void punt(Packet& packet);
     void drop(rte_mbuf* mbuf, Verdict verdict);
-    void transmit(uint16_t port, rte_mbuf* mbuf, Verdict verdict);
+    void conclude(Packet& packet, const Outcome& outcome);
+    void transmit(uint16_t port, rte_mbuf* mbuf, Verdict verdict, bool part = false);
     void hand_over(unsigned worker, rte_mbuf* mbuf, const PacketNote& note);
-    void to_control(rte_mbuf* mbuf, Verdict verdict);
-    static bool add(Outbox& box, rte_mbuf* mbuf, Verdict verdict);
+    void to_control(rte_mbuf* mbuf, Verdict verdict, bool part = false);
+    static bool add(Outbox& box, rte_mbuf* mbuf, Verdict verdict, bool part = false);
     void settle(Outbox& box, unsigned accepted, Verdict refused);
     void flush_port(uint16_t port);
     void flush_handovers(unsigned worker);

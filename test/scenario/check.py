@@ -4,6 +4,8 @@ import difflib
 import struct
 from collections import deque
 
+from scapy.layers.inet import IP, defragment
+from scapy.layers.inet6 import IPv6, IPv6ExtHdrFragment, defragment6
 from scapy.layers.l2 import Ether
 
 MOST_SHOWN = 3
@@ -49,23 +51,50 @@ def build_expected(step, seen, mac):
     return bytes(packet)
 
 
+def take(step, frames):
+    """What of the step is at the head of these frames: one, or fragments joined again by scapy."""
+    if step.pieces == 1:
+        return frames[0]
+    packets = [Ether(frame) for frame in frames[:step.pieces]]
+    if any(len(packet.payload) > step.mtu for packet in packets):
+        return b""
+    if isinstance(packets[0].payload, IP):
+        whole = defragment(packets)
+        if len(whole) != 1 or whole[0][IP].flags.MF or whole[0][IP].frag:
+            return b""
+        return bytes(whole[0])
+    if not all(packet.haslayer(IPv6ExtHdrFragment) for packet in packets):
+        return b""
+    header = Ether(src=packets[0].src, dst=packets[0].dst)
+    return bytes(header / defragment6([packet[IPv6] for packet in packets]))
+
+
 def check_output(port, steps, frames, mac):
     """(step, bytes seen) for each packet out of the port. Those of one port keep their order; ports take turns as they like."""
     waiting = {source: deque(step for step in steps if step.port == source) for source in {step.port for step in steps}}
     wrong, pairs = [], []
-    for place, seen in enumerate(frames):
+    place = 0
+    while place < len(frames):
         heads = [queue for queue in waiting.values() if queue]
         if not heads:
             break
-        fitting = [queue for queue in heads if build_expected(queue[0], seen, mac) == seen]
+        fitting = []
+        for queue in heads:
+            seen = take(queue[0], frames[place:])
+            if seen and build_expected(queue[0], seen, mac) == seen:
+                fitting.append(queue)
+                break
         step = (fitting or heads)[0].popleft()
+        seen = take(step, frames[place:]) or frames[place]
+        place += step.pieces
         if not fitting:
             wrong.append(f"packet {place} out of {port}, from:\n  {Ether(bytes(step.frame)).summary()}\n"
                          + difference(build_expected(step, seen, mac), seen))
         pairs.append((step, seen))
-    if len(frames) != len(steps):
-        wrong.insert(0, f"{len(steps)} packets should come out of {port}, {len(frames)} did")
-        wrong += [f"not expected: {Ether(frame).summary()}" for frame in frames[len(steps):]]
+    count = sum(step.pieces for step in steps)
+    if len(frames) != count:
+        wrong.insert(0, f"{count} packets should come out of {port}, {len(frames)} did")
+        wrong += [f"not expected: {Ether(frame).summary()}" for frame in frames[count:]]
         wrong += [f"missing: {Ether(bytes(step.frame)).summary()}" for queue in waiting.values() for step in queue]
     return pairs, wrong
 

@@ -26,6 +26,8 @@ class Step:
     out: str = ""               # the port it leaves by
     free: tuple = ()            # ("IP", "id"): may hold what it likes, all else may not; with 2 behind: of the second such layer
     reason: str = ""            # the drop it is counted under
+    pieces: int = 1             # how many fragments it comes out in; `expected` is what they are of
+    mtu: int = 0                # of those: no IP packet is longer
 
 
 @dataclass
@@ -45,6 +47,11 @@ class Scenario:
         `expected` is filled in: the port's."""
         port = port or self.ports[0]
         self.steps.append(Step(frame, port, expected, out or port, tuple(free)))
+
+    def splits(self, frame, expected, pieces, mtu, **ways):
+        """`frame` in, `pieces` fragments out, which are those of `expected`."""
+        self.forwards(frame, expected, **ways)
+        self.steps[-1].pieces, self.steps[-1].mtu = pieces, mtu
 
     def drops(self, frame, reason, port=""):
         self.steps.append(Step(frame, port or self.ports[0], reason=reason))

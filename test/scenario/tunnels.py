@@ -151,7 +151,9 @@ def sizes(s, family, name, vip):
         s.reports_too_big(frame, error(family, frame, most))
     if family is V4:
         goes(s, name, sized(V4, most, header.copy(), vip=vip))
-        s.drops(sized(V4, most + 1, header.copy(), vip=vip), "too_big")
+        for length in (most + 1, MTU):  # fragmented outside
+            goes(s, name, sized(V4, length, header.copy(), vip=vip))
+            s.steps[-1].pieces, s.steps[-1].mtu = 2, MTU
 
 
 def in_tunnel(pairs, layer=None):

@@ -1,5 +1,7 @@
-"""Packets of more than one usual buffer, by ports of large MTUs; a reply that does not fit the clients' port is dropped."""
+"""Packets of more than one usual buffer, by ports of large MTUs; of a reply that does not fit the clients' port, its backend is
+told, or it is fragmented."""
 
+from errors import too_big
 from frames import FAMILIES, V4, ip_of, routed, tcp
 
 OUTSIDE, INSIDE = 4000, 9000  # MTUs
@@ -20,4 +22,11 @@ def packets(s):
             back = reply(length)
             s.forwards(back, routed(back, src=family.vip(), sport=80), port="inside", out="outside")
         for length in (OUTSIDE + 1, INSIDE):
-            s.drops(reply(length), "too_big", port="inside")
+            back = reply(length)
+            if family is V4:
+                s.splits(back, routed(back, src=family.vip(), sport=80), 2 if length < INSIDE else 3, OUTSIDE, port="inside",
+                         out="outside")
+                ip_of(back := reply(length)).flags = "DF"
+            told = too_big(family, ip_of(routed(back)), OUTSIDE, "192.168.5.106" if family is V4 else "2001:db8:5::106")
+            told.dst = "02:00:00:00:05:01"
+            s.reports_too_big(back, told, port="inside", out="inside")

@@ -1,7 +1,7 @@
 """Two ports: a packet leaves by the port whose route has its next hop, with that port's MAC, and fits that port's MTU."""
 
-from frames import FAMILIES, ICMP, V4, Ether, Raw, ip_of, mac_of, routed, stack, tcp
-from scapy.layers.inet6 import ICMPv6PacketTooBig
+from errors import too_big
+from frames import FAMILIES, V4, Ether, ip_of, mac_of, routed, stack, tcp
 
 
 def packets(s):
@@ -34,8 +34,4 @@ def mtu_of_the_way_out(s, family, backend):
     frame = family.request(tcp(data=b"x" * (1400 - headers)), **flags)
     s.forwards(frame, routed(frame, mac="02:00:00:00:05:01", dst=backend, dport=8080), out="inside")
     frame = family.request(tcp(data=b"x" * (1401 - headers)), **flags)
-    passed = bytes(ip_of(routed(frame)))
-    ip = family.ip(family.vip(), family.client(), **({"id": 0, "flags": "DF"} if family is V4 else {}))
-    icmp = (stack(ICMP(type=3, code=4, nexthopmtu=1400), Raw(passed[:548])) if family is V4
-            else stack(ICMPv6PacketTooBig(mtu=1400), Raw(passed[:1232])))
-    s.reports_too_big(frame, stack(Ether(dst=mac_of(family.client())), ip, icmp))
+    s.reports_too_big(frame, too_big(family, ip_of(routed(frame)), 1400))
