@@ -1,5 +1,7 @@
 #include "datapath/classify.hpp"
 
+#include "datapath/answer.hpp"
+#include "datapath/icmp.hpp"
 #include "flow/snat_pool.hpp"
 #include "net/host_address.hpp"
 
@@ -71,6 +73,85 @@ void sort_fragment(const FamilyTables<F>& tables, const typename F::Address& sou
     }
 }
 
+template <typename F>
+FlowKey<F> make_key(const uint8_t* frame, const PacketMeta& meta) {
+    const auto addresses = load_addresses<F>(frame + meta.l3_offset);
+    FlowKey<F> key;
+    key.source = addresses.source;
+    key.destination = addresses.destination;
+    key.source_port = meta.source_port;
+    key.destination_port = meta.destination_port;
+    key.protocol = meta.protocol;
+    return key;
+}
+
+// The packet's key becomes that of the flow that an ICMP error is about.
+template <typename F>
+void take_flow(Packet& packet, PacketClass cls, const FlowKey<F>& key) {
+    packet.cls = cls;
+    packet.key<F>() = key;
+    packet.hash = key.hash();
+}
+
+// An ICMP error goes to the sender of what it quotes: what a backend sent has the VIP for its
+// source, what went to a fnat backend a SNAT address, what went to a nat backend the client's.
+// True: it is one of a service, and packet's class is set.
+template <typename F>
+bool classify_error(const LbSnapshot& snapshot, WorkerIdentity self, Packet& packet) {
+    const FamilyTables<F>& tables = snapshot.tables<F>();
+    const FlowKey<F>& quoted = packet.quoted_key<F>();
+    const typename F::Address to = packet.key<F>().destination;
+    if (packet.quoted.status != ParseStatus::Ok || !packet.quoted.has_ports ||
+        quoted.source != to) {
+        return false;
+    }
+    const FlowKey<F> answer = quoted.reversed();
+    const auto match = tables.find_service(to, quoted.source_port, quoted.protocol);
+    const AddressEntry* own = tables.find_address(to);
+    if (match.service != nullptr) {
+        if (!can_be_source(packet.key<F>().source)) {
+            finish(packet, Verdict::BadHeader);
+            return true;
+        }
+        take_flow<F>(packet, PacketClass::ErrorToBackend, answer);
+        packet.service = &snapshot.services[match.service->service];
+        hand_over_unless_own(
+            packet, self,
+            flow_owner<F>(*packet.service, answer, *packet.queues, self.count).value_or(self.id));
+        return true;
+    }
+    packet.template reply<F>() = nullptr;
+    if (own != nullptr) {
+        packet.local = own->local;
+        if (own->snat_slot < 0) {
+            return false;
+        }
+        take_flow<F>(packet, PacketClass::ErrorToClient, answer);
+        hand_over_unless_own(
+            packet, self,
+            SnatPool::owner_of(Be16::from_raw(quoted.source_port).host(), self.count));
+        return true;
+    }
+    const ReplyEntry<F>* reply =
+        tables.find_reply(quoted.destination, quoted.destination_port, quoted.protocol);
+    if (match.vip != nullptr || reply == nullptr) {
+        return false;
+    }
+    take_flow<F>(packet, PacketClass::ErrorToClient, answer);
+    packet.template reply<F>() = reply;
+    if (reply->ambiguous || packet.queues->shared) {
+        hand_over_unless_own(
+            packet, self,
+            client_owner<F>(snapshot.reply_keeper, quoted.source, quoted.source_port, self.count));
+    }
+    return true;
+}
+
+// Why an ICMP error to a VIP is about no flow.
+Verdict verdict_of_error(const Packet& packet) {
+    return packet.quoted.status == ParseStatus::Ok ? Verdict::IcmpNoFlow : Verdict::IcmpMalformed;
+}
+
 // ICMP and whatever else has no ports to look up.
 template <typename F>
 void classify_portless(const FamilyTables<F>& tables, const typename F::Address& source,
@@ -98,6 +179,8 @@ void classify_portless(const FamilyTables<F>& tables, const typename F::Address&
         }
     } else if (tables.find_address(destination) != nullptr) {
         packet.cls = PacketClass::Punt;
+    } else if (packet.quoted.status != ParseStatus::NotIp) {
+        finish(packet, verdict_of_error(packet));
     } else {
         finish(packet, Verdict::IcmpUnhandled);
     }
@@ -190,7 +273,8 @@ void classify(const LbSnapshot& snapshot, WorkerIdentity self, Packet& packet) {
         classify_ports<F>(snapshot, self, packet);
     } else if (packet.meta.fragment) {
         sort_fragment<F>(snapshot.tables<F>(), key.source, key.destination, packet);
-    } else {
+    } else if (packet.quoted.status == ParseStatus::NotIp ||
+               !classify_error<F>(snapshot, self, packet)) {
         classify_portless<F>(snapshot.tables<F>(), key.source, key.destination, packet);
     }
 }
@@ -213,15 +297,18 @@ void classify_fragment(const LbSnapshot& snapshot, WorkerIdentity self,
 template <typename F>
 void load_key(const uint8_t* frame, Packet& packet) {
     const PacketMeta& meta = packet.meta;
-    const uint8_t* addresses = frame + meta.l3_offset + (F::kFamily == Family::V4 ? 12 : 8);
-    FlowKey<F>& key = packet.key<F>();
-    key = FlowKey<F>{};
-    key.source = load_address<F>(addresses);
-    key.destination = load_address<F>(addresses + F::kAddressSize);
-    key.source_port = meta.source_port;
-    key.destination_port = meta.destination_port;
-    key.protocol = meta.protocol;
-    packet.hash = key.hash();
+    packet.key<F>() = make_key<F>(frame, meta);
+    packet.hash = packet.key<F>().hash();
+    packet.quoted.status = ParseStatus::NotIp;
+    constexpr uint8_t kIcmp = F::kFamily == Family::V4 ? kProtocolIcmp : kProtocolIcmpv6;
+    if (meta.protocol == kIcmp && !meta.fragment &&
+        is_forwarded_error(F::kFamily, meta.icmp_type)) {
+        packet.quoted = parse_quoted(frame, meta.l3_offset + size_t{meta.l3_length},
+                                     meta.l4_offset + size_t{kIcmpHeaderSize}, F::kFamily);
+        if (packet.quoted.status == ParseStatus::Ok) {
+            packet.quoted_key<F>() = make_key<F>(frame, packet.quoted);
+        }
+    }
 }
 
 template std::optional<unsigned> flow_owner<V4>(const ServiceEntry&, const FlowKey<V4>&,

@@ -228,6 +228,10 @@ Outcome Forwarder::handle_family(const DataplaneTables& tables, Packet& packet, 
             return forward_request<F>(tables, packet, now_ms);
         case PacketClass::Echo:
             return answer_echo<F>(tables, packet);
+        case PacketClass::ErrorToBackend:
+            return error_to_backend<F>(tables, packet);
+        case PacketClass::ErrorToClient:
+            return error_to_client<F>(tables, packet);
         default:
             return forward_reply<F>(tables, packet, now_ms);
     }

@@ -60,6 +60,12 @@ class Forwarder {
     template <typename F>
     Outcome report_too_big(const DataplaneTables& tables, Packet& packet, unsigned room,
                            uint32_t now_ms);
+    template <typename F>
+    Outcome error_to_backend(const DataplaneTables& tables, Packet& packet);
+    template <typename F>
+    Outcome error_to_client(const DataplaneTables& tables, Packet& packet);
+    template <typename F>
+    bool find_client(const LbSnapshot& lb, const Packet& packet, FlowKey<F>& to) const;
     bool wrap(Packet& packet, const BackendEntry& backend, const NextHop& hop);
     Outcome send(rte_mbuf* mbuf, const NextHop& hop, Family family, Verdict verdict);
     Outcome send_fragments(rte_mbuf* mbuf, const NextHop& hop, Family family, Verdict verdict);

@@ -21,7 +21,7 @@ struct __attribute__((packed)) IcmpHeader {  // it lies at any address
     uint16_t checksum;
     uint32_t rest;
 };
-static_assert(sizeof(IcmpHeader) == 8);
+static_assert(sizeof(IcmpHeader) == kIcmpHeaderSize);
 
 // RFC 1812 §4.3.2.3: as much of the packet as fits in 576 bytes; RFC 4443 §3: in the least MTU of
 // IPv6.

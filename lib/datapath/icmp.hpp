@@ -18,6 +18,8 @@ namespace dlb {
 // Turns an echo request into its reply (RFC 792; RFC 4443 §4.2).
 void make_echo_reply(rte_mbuf* mbuf, const PacketMeta& meta);
 
+inline constexpr unsigned kIcmpHeaderSize = 8;
+
 struct IcmpError {
     uint8_t type = 0;
     uint8_t code = 0;
@@ -42,6 +44,13 @@ constexpr IcmpError port_unreachable(Family family) {
 constexpr bool is_icmp_error(Family family, uint8_t type) {
     return family == Family::V4 ? type == 3 || type == 4 || type == 5 || type == 11 || type == 12
                                 : type < 128 || type == 137;
+}
+
+// The errors that are passed on to those whose packets they are about: unreachable, time exceeded,
+// parameter problem; packet too big. Source quench and redirects are not (RFC 6633, RFC 1812
+// §5.2.7.2).
+constexpr bool is_forwarded_error(Family family, uint8_t type) {
+    return family == Family::V4 ? type == 3 || type == 11 || type == 12 : type >= 1 && type <= 4;
 }
 
 // Turns a packet into the error to its sender. It comes from the packet's own destination, the VIP,

@@ -17,14 +17,16 @@ namespace dlb {
 
 // What a packet is to us, by its headers alone.
 enum class PacketClass : uint8_t {
-    Done,       // the verdict is known
-    Request,    // from a client to a service
-    NatReply,   // from a backend of a NAT service
-    FnatReply,  // to a SNAT address
-    Echo,       // an echo request to a VIP
-    Fragment,   // perhaps of a service: its datagram tells, see classify_fragment()
-    Punt,       // the kernel's
-    HandOver,   // another worker's
+    Done,            // the verdict is known
+    Request,         // from a client to a service
+    NatReply,        // from a backend of a NAT service
+    FnatReply,       // to a SNAT address
+    Echo,            // an echo request to a VIP
+    ErrorToBackend,  // an ICMP error about what a backend sent to a client
+    ErrorToClient,   // … about what a client sent, on its way to a backend
+    Fragment,        // perhaps of a service: its datagram tells, see classify_fragment()
+    Punt,            // the kernel's
+    HandOver,        // another worker's
 };
 
 // A port of one queue and one worker.
@@ -53,7 +55,15 @@ struct Packet {
         const ReplyEntry<V6>* reply6;
     };
 
-    Packet() : key6{}, reply4(nullptr) {}
+    // What an ICMP error quotes, with its offsets in the frame and its 5-tuple. Status NotIp: this
+    // is none.
+    PacketMeta quoted;
+    union {
+        FlowKey<V4> quoted4;
+        FlowKey<V6> quoted6;
+    };
+
+    Packet() : key6{}, reply4(nullptr), quoted6{} {}
 
     template <typename F>
     auto& key() {
@@ -66,6 +76,18 @@ struct Packet {
     template <typename F>
     const auto& key() const {
         return const_cast<Packet*>(this)->key<F>();
+    }
+    template <typename F>
+    auto& quoted_key() {
+        if constexpr (std::is_same_v<F, V4>) {
+            return quoted4;
+        } else {
+            return quoted6;
+        }
+    }
+    template <typename F>
+    const auto& quoted_key() const {
+        return const_cast<Packet*>(this)->quoted_key<F>();
     }
     template <typename F>
     auto& reply() {

@@ -12,6 +12,7 @@ namespace dlb {
     X(Forwarded, "forwarded", Sent)                        \
     X(Replied, "replied", Sent)                            \
     X(EchoReplied, "echo_replied", Sent)                   \
+    X(IcmpForwarded, "icmp_forwarded", Sent)               \
     X(FromKernel, "from_kernel", Sent)                     \
     X(Punted, "punted", Kept)                              \
     X(HandedOver, "handed_over", Kept)                     \
@@ -47,6 +48,8 @@ namespace dlb {
     X(TooBigReported, "too_big_reported", Dropped)         \
     X(NoHeadroom, "no_headroom", Dropped)                  \
     X(NoMbuf, "no_mbuf", Dropped)                          \
+    X(IcmpMalformed, "icmp_malformed", Dropped)            \
+    X(IcmpNoFlow, "icmp_no_flow", Dropped)                 \
     X(IcmpUnhandled, "icmp_unhandled", Dropped)            \
     X(NoTwin, "no_twin", Dropped)                          \
     X(PuntFull, "punt_full", Dropped)                      \

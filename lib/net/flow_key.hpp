@@ -63,6 +63,10 @@ struct FlowKey {
     uint8_t protocol = 0;
     uint8_t zero[3] = {};
 
+    // The same flow the other way.
+    FlowKey reversed() const {
+        return {destination, source, destination_port, source_port, protocol, {}};
+    }
     uint64_t hash() const { return XXH3_64bits(this, sizeof *this); }
     friend bool operator==(const FlowKey&, const FlowKey&) = default;
 };

@@ -1,5 +1,6 @@
 #include "net/parse.hpp"
 
+#include <algorithm>
 #include <cstring>
 
 #include <rte_ether.h>
@@ -123,7 +124,7 @@ ParseStatus parse_ipv4_fragment(const uint8_t* data, size_t end, PacketMeta& met
 }
 
 // RFC 791 §3.1
-ParseStatus parse_ipv4(const uint8_t* data, size_t size, ParseOptions options, PacketMeta& meta) {
+ParseStatus read_ipv4_header(const uint8_t* data, size_t size, PacketMeta& meta) {
     meta.family = Family::V4;
     if (size - meta.l3_offset < sizeof(rte_ipv4_hdr)) {
         return ParseStatus::Truncated;
@@ -135,16 +136,28 @@ ParseStatus parse_ipv4(const uint8_t* data, size_t size, ParseOptions options, P
         total_length < header_length) {
         return ParseStatus::BadHeader;
     }
-    if (total_length > size - meta.l3_offset) {
+    if (header_length > size - meta.l3_offset) {
         return ParseStatus::Truncated;
-    }
-    if (options.verify_ipv4_checksum && checksum(ip, header_length) != 0) {
-        return ParseStatus::BadChecksum;
     }
     meta.l3_length = total_length;
     meta.l4_offset = static_cast<uint16_t>(meta.l3_offset + header_length);
     meta.protocol = ip->next_proto_id;
-    const size_t end = meta.l3_offset + size_t{total_length};
+    return ParseStatus::Ok;
+}
+
+ParseStatus parse_ipv4(const uint8_t* data, size_t size, ParseOptions options, PacketMeta& meta) {
+    const ParseStatus status = read_ipv4_header(data, size, meta);
+    if (status != ParseStatus::Ok) {
+        return status;
+    }
+    if (meta.l3_length > size - meta.l3_offset) {
+        return ParseStatus::Truncated;
+    }
+    const auto* ip = header_at<rte_ipv4_hdr>(data, meta.l3_offset);
+    if (options.verify_ipv4_checksum && checksum(ip, meta.l4_offset - meta.l3_offset) != 0) {
+        return ParseStatus::BadChecksum;
+    }
+    const size_t end = meta.l3_offset + size_t{meta.l3_length};
     if ((Be16::from_raw(ip->fragment_offset).host() & 0x3fff) != 0) {  // MF or an offset
         return parse_ipv4_fragment(data, end, meta);
     }
@@ -170,9 +183,23 @@ ParseStatus parse_fragment_header(const uint8_t* data, size_t offset, size_t end
                          (field & 1) != 0, meta);
 }
 
+// Of a quoted packet only this counts: later fragments have no ports.
+constexpr uint16_t kLaterFragmentV4 = 0x1fff;
+constexpr uint16_t kLaterFragmentV6 = 0xfff8;
+
+ParseStatus quoted_fragment_header(const uint8_t* data, size_t offset, size_t end,
+                                   PacketMeta& meta) {
+    if (end - offset < 8) {
+        return ParseStatus::Truncated;
+    }
+    meta.fragment = (read_be16(data + offset + 2) & kLaterFragmentV6) != 0;
+    return ParseStatus::Ok;
+}
+
 // Walks the chain of RFC 8200 §4, a later fragment's up to its part of the datagram. Sets protocol,
 // l4_offset and what there is to say of a fragment.
-ParseStatus walk_extensions(const uint8_t* data, size_t end, uint8_t next, PacketMeta& meta) {
+ParseStatus walk_extensions(const uint8_t* data, size_t end, uint8_t next, bool quoted,
+                            PacketMeta& meta) {
     size_t offset = meta.l3_offset + sizeof(rte_ipv6_hdr);
     for (unsigned count = 0; count <= kMaxExtensionHeaders; ++count) {
         meta.protocol = next;
@@ -195,13 +222,15 @@ ParseStatus walk_extensions(const uint8_t* data, size_t end, uint8_t next, Packe
             case IPPROTO_DSTOPTS:
                 break;
             case IPPROTO_FRAGMENT:
-                if (const ParseStatus status = parse_fragment_header(data, offset, end, meta);
+                if (const ParseStatus status = quoted
+                                                   ? quoted_fragment_header(data, offset, end, meta)
+                                                   : parse_fragment_header(data, offset, end, meta);
                     status != ParseStatus::Ok) {
                     return status;
                 }
                 next = data[offset];
                 offset += 8;
-                if (meta.fragment_offset != 0) {
+                if (quoted ? meta.fragment : meta.fragment_offset != 0) {
                     meta.protocol = next;
                     meta.l4_offset = static_cast<uint16_t>(offset);
                     return ParseStatus::Ok;
@@ -224,7 +253,7 @@ ParseStatus walk_extensions(const uint8_t* data, size_t end, uint8_t next, Packe
 }
 
 // RFC 8200 §3
-ParseStatus parse_ipv6(const uint8_t* data, size_t size, PacketMeta& meta) {
+ParseStatus read_ipv6_header(const uint8_t* data, size_t size, PacketMeta& meta) {
     meta.family = Family::V6;
     if (size - meta.l3_offset < sizeof(rte_ipv6_hdr)) {
         return ParseStatus::Truncated;
@@ -234,17 +263,71 @@ ParseStatus parse_ipv6(const uint8_t* data, size_t size, PacketMeta& meta) {
         return ParseStatus::BadHeader;
     }
     const size_t total = sizeof(rte_ipv6_hdr) + Be16::from_raw(ip->payload_len).host();
-    if (total > size - meta.l3_offset || total > UINT16_MAX) {
+    if (total > UINT16_MAX) {
         return ParseStatus::Truncated;
     }
     meta.l3_length = static_cast<uint16_t>(total);
-    const size_t end = meta.l3_offset + total;
-    const ParseStatus status = walk_extensions(data, end, ip->proto, meta);
+    meta.protocol = ip->proto;
+    return ParseStatus::Ok;
+}
+
+ParseStatus parse_ipv6(const uint8_t* data, size_t size, PacketMeta& meta) {
+    ParseStatus status = read_ipv6_header(data, size, meta);
+    if (status != ParseStatus::Ok) {
+        return status;
+    }
+    if (meta.l3_length > size - meta.l3_offset) {
+        return ParseStatus::Truncated;
+    }
+    const size_t end = meta.l3_offset + size_t{meta.l3_length};
+    status = walk_extensions(data, end, meta.protocol, false, meta);
     const bool done = meta.fragment_offset != 0 || meta.tiny_fragment;
     return status == ParseStatus::Ok && !done ? parse_transport(data, end, meta) : status;
 }
 
+// The first 8 bytes of a transport header are all that a quote must have (RFC 792).
+ParseStatus read_quoted_transport(const uint8_t* data, size_t end, PacketMeta& meta) {
+    if (meta.fragment) {
+        return ParseStatus::Ok;
+    }
+    if (end < meta.l4_offset + size_t{8}) {
+        return ParseStatus::Truncated;
+    }
+    if (meta.protocol == kProtocolTcp || meta.protocol == kProtocolUdp) {
+        const auto* udp = header_at<rte_udp_hdr>(data, meta.l4_offset);
+        meta.source_port = udp->src_port;
+        meta.destination_port = udp->dst_port;
+        meta.has_ports = true;
+    }
+    return ParseStatus::Ok;
+}
+
+ParseStatus read_quoted(const uint8_t* data, size_t size, Family family, PacketMeta& meta) {
+    const bool v4 = family == Family::V4;
+    ParseStatus status =
+        v4 ? read_ipv4_header(data, size, meta) : read_ipv6_header(data, size, meta);
+    if (status != ParseStatus::Ok) {
+        return status;
+    }
+    const size_t end = std::min<size_t>(size, meta.l3_offset + size_t{meta.l3_length});
+    if (v4) {
+        const auto* ip = header_at<rte_ipv4_hdr>(data, meta.l3_offset);
+        meta.fragment = (Be16::from_raw(ip->fragment_offset).host() & kLaterFragmentV4) != 0;
+    } else {
+        status = walk_extensions(data, end, meta.protocol, true, meta);
+    }
+    meta.l3_length = static_cast<uint16_t>(end - meta.l3_offset);
+    return status == ParseStatus::Ok ? read_quoted_transport(data, end, meta) : status;
+}
+
 }  // namespace
+
+PacketMeta parse_quoted(const uint8_t* data, size_t size, size_t offset, Family family) {
+    PacketMeta meta;
+    meta.l3_offset = static_cast<uint16_t>(offset);
+    meta.status = offset > size ? ParseStatus::Truncated : read_quoted(data, size, family, meta);
+    return meta;
+}
 
 PacketMeta parse(const uint8_t* data, size_t size, ParseOptions options) {
     PacketMeta meta;

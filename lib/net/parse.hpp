@@ -64,4 +64,10 @@ struct ParseOptions {
 
 PacketMeta parse(const uint8_t* data, size_t size, ParseOptions options = {});
 
+// The IP packet that an ICMP error quotes, at `offset` of [data, data + size) and to its end at
+// most. It may be cut behind the first 8 bytes of its transport header (RFC 792), and changed on
+// its way, so that its IPv4 checksum is not looked at. `fragment` is a later fragment, without
+// ports; a first one has them. `l3_length` is what is there of the packet.
+PacketMeta parse_quoted(const uint8_t* data, size_t size, size_t offset, Family family);
+
 }  // namespace dlb

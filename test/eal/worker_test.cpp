@@ -159,6 +159,15 @@ std::vector<DropCase> drop_cases() {
          Verdict::NoService},
         {"ICMP to a VIP", PacketBuilder().ipv4("192.0.2.7", "10.1.1.1").icmp(13).build(),
          Verdict::IcmpUnhandled},
+        {"ICMP error without a quote",
+         PacketBuilder().ipv4("192.0.2.7", "10.1.1.1").icmp(3).build(), Verdict::IcmpMalformed},
+        {"ICMP error about no flow",
+         PacketBuilder()
+             .ipv4("192.0.2.7", "10.1.1.1")
+             .icmp(3)
+             .payload(PacketBuilder().ipv4("10.1.1.1", "192.0.2.7").tcp(81, 1).build_ip())
+             .build(),
+         Verdict::IcmpNoFlow},
     };
 }
 
@@ -336,7 +345,12 @@ TEST_F(WorkerTest, HostileFramesLeakNothingAndAreAllCounted) {
     const std::vector<Bytes> seeds = {
         from_client().payload("data").build(), from_client().vlan(3).build(),
         PacketBuilder().ipv6("2001:db8:9::7", "2001:db8:1::1").hop_by_hop().tcp(1, 80).build(),
-        PacketBuilder().ipv4("10.0.0.11", "192.0.2.7").udp(80, 9).payload("r").build()};
+        PacketBuilder().ipv4("10.0.0.11", "192.0.2.7").udp(80, 9).payload("r").build(),
+        PacketBuilder()
+            .ipv4("192.0.2.9", "10.1.1.1")
+            .icmp(3)
+            .payload(PacketBuilder().ipv4("10.1.1.1", "192.0.2.7").tcp(80, 9).build_ip())
+            .build()};
     constexpr unsigned kFrames = 20000;
     for (unsigned i = 0; i < kFrames; ++i) {
         Bytes frame = seeds[random() % seeds.size()];

@@ -93,7 +93,7 @@ TEST(Classify, EveryClassInBothFamilies) {
     check(kToVip, other, Done, __LINE__, Verdict::NoService);
     check(kToVip, echo, Echo, __LINE__);
     check(kToQuiet, echo, Done, __LINE__, Verdict::IcmpUnhandled);
-    check(kToVip, error, Done, __LINE__, Verdict::IcmpUnhandled);
+    check(kToVip, error, Done, __LINE__, Verdict::IcmpMalformed);
     check(kToVip, fragment, Fragment, __LINE__);
     check(kToVip, later_fragment, Fragment, __LINE__);
     check(kToVip, icmp_fragment, Done, __LINE__, Verdict::Fragment);
