@@ -25,9 +25,6 @@ bool is_empty(const Value& value) {
 bool is_none(const Value& value) {
     return value.is_string() && value.as_string(std::nothrow).str == "none";
 }
-bool is_zero(const Value& value) {
-    return value.is_integer() && value.as_integer(std::nothrow) == 0;
-}
 bool is_off(const Value& value) {
     return value.is_boolean() && !value.as_boolean(std::nothrow);
 }
@@ -44,10 +41,6 @@ struct NotYet {
 const std::vector<NotYet>& not_yet() {
     static const std::vector<NotYet> entries = {
         {{"lb", "user"}, is_empty, "giving up root is", "set user = \"\" or remove it"},
-        {{"service", "mss_clamp"},
-         is_zero,
-         "clamping the MSS is",
-         "set mss_clamp = 0 or remove it"},
         {{"service", "health", "type"},
          is_none,
          "health checks are",

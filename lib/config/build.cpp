@@ -193,6 +193,7 @@ ServiceConfig build_service(const Value& table) {
     take(table, "icmp_echo", service.icmp_echo);
     take(table, "overflow", service.overflow);
     take(table, "max_new_flows", service.max_new_flows);
+    take(table, "mss_clamp", service.mss_clamp);
     take(table, "min_backends", service.min_backends);
     take_tables(table, "backend", service.backends, build_backend);
     return service;

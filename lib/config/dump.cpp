@@ -153,6 +153,9 @@ void dump_service(const ServiceConfig& service, Writer out) {
     out.key("icmp_echo", service.icmp_echo);
     out.key("overflow", to_string(service.overflow));
     out.key("max_new_flows", service.max_new_flows);
+    if (service.mss_clamp != 0) {
+        out.key("mss_clamp", service.mss_clamp);
+    }
     out.key("min_backends", service.min_backends);
     for (const BackendConfig& backend : service.backends) {
         dump_backend(backend, out.inner());

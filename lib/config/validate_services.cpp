@@ -59,6 +59,7 @@ class ServiceCheck {
         one_source_a_family();
         sources_of_flows();
         snat_of_every_family();
+        mss_clamp();
         for (size_t i = 0; i < service_.backends.size(); ++i) {
             backend(service_.backends[i], path_.item("backend", i));
         }
@@ -183,6 +184,24 @@ class ServiceCheck {
                     fmt::format("give an {} address in snat, or to a port", family_name(family)),
                     {path_.key("mode"), path_.key("vip"), any_port("address")});
             }
+        }
+    }
+
+    // Only a NAT sees both directions' SYNs.
+    void mss_clamp() {
+        if (service_.mss_clamp == 0) {
+            return;
+        }
+        const std::string mend = "set mss_clamp = 0 or remove it";
+        if (!rewrites_ports(service_.mode)) {
+            findings_.add(path_.key("mss_clamp"),
+                          fmt::format("mode {} cannot clamp the MSS, as replies do not pass here",
+                                      to_string(service_.mode)),
+                          mend + ", or use mode nat or fnat", {path_.key("mode")});
+        } else if (service_.protocol != Protocol::Tcp) {
+            findings_.add(path_.key("mss_clamp"),
+                          fmt::format("{} has no MSS", to_string(service_.protocol)), mend,
+                          {path_.key("protocol")});
         }
     }
 

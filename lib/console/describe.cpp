@@ -122,6 +122,7 @@ Json describe_in_full(const ServiceStatus& service) {
     json["persistence_ms"] = config.persistence.count();
     json["max_new_flows"] = config.max_new_flows;
     json["overflow"] = name(to_string(config.overflow));
+    json["mss_clamp"] = config.mss_clamp;
     json["min_backends"] = config.min_backends;
     return json;
 }

@@ -60,6 +60,11 @@ class FlowEngine {
     template <typename F>
     Peek peek(const LbSnapshot& snapshot, const Packet& packet, uint32_t now_ms) const;
 
+    // The backend that has the flow of packet's key, or where it is not known here, the one that
+    // its hash means, as for any member of the group. nullptr: none. Changes nothing.
+    template <typename F>
+    const BackendEntry* backend_of_flow(const LbSnapshot& lb, const Packet& packet) const;
+
     // The flow of a request; of a reply; nullptr: none. Change nothing.
     template <typename F>
     const FlowEntry<F>* peek_flow(const Packet& packet) const;

@@ -60,6 +60,18 @@ Scheduler::Choice FlowEngine::schedule(const LbSnapshot& lb, const Packet& packe
     return scheduler_.decide(lb, service, flow, [this](BackendId id) { return connections(id); });
 }
 
+template <typename F>
+const BackendEntry* FlowEngine::backend_of_flow(const LbSnapshot& lb, const Packet& packet) const {
+    const ServiceEntry& service = *packet.service;
+    if (const FlowEntry<F>* entry = peek_flow<F>(packet)) {
+        const BackendEntry* backend = lb.find_backend(BackendId::from_value(entry->backend));
+        const bool its = backend != nullptr && !backend->dead && backend->service == service.slot;
+        return its ? backend : nullptr;
+    }
+    return service.maglev_of(F::kFamily).size == 0 ? nullptr
+                                                   : schedule<F>(lb, packet, true).backend;
+}
+
 // Without a SYN the flow was begun elsewhere, or here without a note of it: all members of the
 // group, and this one later, have only the hash to go by.
 template <typename F>
@@ -268,6 +280,8 @@ void FlowEngine::note_client(const DataplaneTables& tables, const Packet& packet
     template FlowEngine::Path<F> FlowEngine::serve_without_flow<F>(const DataplaneTables&,        \
                                                                    Packet&, const Plan&);         \
     template FlowEngine::Plan FlowEngine::plan_new<F>(const LbSnapshot&, const Packet&, uint32_t) \
+        const;                                                                                    \
+    template const BackendEntry* FlowEngine::backend_of_flow<F>(const LbSnapshot&, const Packet&) \
         const;                                                                                    \
     template bool FlowEngine::index_reply<F>(const DataplaneTables&, uint32_t,                    \
                                              const BackendEntry&);                                \

@@ -56,8 +56,7 @@ std::optional<BackendView<F>> view_of_backend(const LbSnapshot& lb, const FlowEn
 
 template <typename F>
 Outcome Forwarder::error_to_backend(const DataplaneTables& tables, Packet& packet) {
-    bool known = false;
-    const BackendEntry* backend = flows_.peek<F>(*tables.lb, packet, known);
+    const BackendEntry* backend = flows_.backend_of_flow<F>(*tables.lb, packet);
     if (backend == nullptr) {
         return {Verdict::IcmpNoFlow};
     }

@@ -5,6 +5,7 @@
 #include "datapath/tcp_reset.hpp"
 #include "datapath/way_out.hpp"
 #include "rewrite/l3.hpp"
+#include "rewrite/mss.hpp"
 #include "rewrite/tunnel.hpp"
 
 namespace dlb {
@@ -23,6 +24,12 @@ Outcome make_ready(rte_mbuf* mbuf, const NextHop& hop, Family family, Verdict ve
         return {Verdict::NoHeadroom};
     }
     return {verdict, hop.port};
+}
+
+void clamp(const Packet& packet) {
+    if (packet.service->mss_clamp != 0) {
+        clamp_mss(packet.mbuf, packet.meta, packet.service->mss_clamp);
+    }
 }
 
 }  // namespace
@@ -168,6 +175,7 @@ Outcome Forwarder::forward_request(const DataplaneTables& tables, Packet& packet
                 to.source_port = path.snat_port;
             }
             translate<F>(mbuf, packet.meta, to);
+            clamp(packet);
             break;
         }
         case Mode::Dr:  // the packet goes as it is, to the backend's own MAC
@@ -207,6 +215,7 @@ Outcome Forwarder::forward_reply(const DataplaneTables& tables, Packet& packet, 
         return report_too_big<F>(tables, packet, hop.mtu, now_ms);
     }
     translate<F>(packet.mbuf, packet.meta, path.to);
+    clamp(packet);
     ServiceCounters& by_service = counters_.of_service(packet.service->slot);
     by_service.replies.add(1);
     return send(packet.mbuf, hop, F::kFamily, Verdict::Replied);

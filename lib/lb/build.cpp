@@ -279,6 +279,7 @@ void fill_service(const LbModel& model, const ModelService& service, const LbSna
     entry.mode = service.config.mode;
     entry.scheduler = service.config.scheduler;
     entry.overflow = service.config.overflow;
+    entry.mss_clamp = service.config.mss_clamp;
     entry.sticky = service.config.sticky || service.config.mode == Mode::Fnat;
     entry.max_new_flows = service.config.max_new_flows;
     const auto ms = [](std::chrono::milliseconds d) { return static_cast<uint32_t>(d.count()); };

@@ -44,6 +44,7 @@ struct ServiceConfig {
     bool icmp_echo = true;
     Overflow overflow = Overflow::Drop;
     uint32_t max_new_flows = 0;  // per second; 0: no bound
+    uint16_t mss_clamp = 0;      // nat, fnat: the TCP MSS at most, in bytes; 0: as it is
     uint32_t min_backends = 1;
     std::vector<BackendConfig> backends;
 

@@ -49,6 +49,7 @@ struct alignas(64) ServiceEntry {
     // Some reply of a NAT service cannot be told from its backend endpoint alone.
     bool stateful_replies = false;
     FlowKeeper keeper = FlowKeeper::Queue;
+    uint16_t mss_clamp = 0;  // bytes; 0: as it is
     uint32_t slot = 0;
     uint32_t persistence_ms = 0;       // 0: off
     uint32_t max_new_flows = 0;        // per second; 0: no bound

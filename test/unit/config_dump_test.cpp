@@ -149,6 +149,10 @@ class RandomConfig {
             service.max_new_flows = below(100'000);
         }
         service.min_backends = below(65536);
+        if ((service.mode == Mode::Nat || service.mode == Mode::Fnat) &&
+            service.protocol == Protocol::Tcp) {
+            service.mss_clamp = static_cast<uint16_t>(below(65536));
+        }
         for (unsigned i = below(4); i > 0; --i) {
             BackendConfig backend;
             backend.address = IpAddress::v4(10, 0, 0, static_cast<uint8_t>(i));

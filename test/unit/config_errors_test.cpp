@@ -172,7 +172,6 @@ INSTANTIATE_TEST_SUITE_P(Value, ConfigMistake, testing::ValuesIn(kValues), case_
 
 const std::vector<Mistake> kNotYet = {
     {"user", lb("user = \"nobody\" #!"), "lb.user", "not in version 0.1", "user = \"\""},
-    {"mss_clamp", service("mss_clamp = 1400 #!"), "service.web.mss_clamp", "", "= 0"},
     {"health", service("[service.health]\ntype = \"tcp\" #!"), "service.web.health.type",
      "health checks are not in version 0.1", "set type = \"none\" or remove the table"},
     {"health_implied", service("[service.health] #!\nrise = 2"), "service.web.health.type",
