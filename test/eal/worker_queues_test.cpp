@@ -274,13 +274,17 @@ TEST_F(WorkerQueuesTest, SnatPortsRunOutAndComeAgain) {
             const uint64_t refused = lab.count(Verdict::NoSnatPort);
             constexpr unsigned kAttempts = 2000;
             for (unsigned flow = 0; flow < kAttempts; ++flow) {
-                for (const Bytes& frame : lab.pass(request(flow, true), flow % workers)) {
-                    EXPECT_TRUE(ports.insert(source_port_of(frame)).second);
-                    open.push_back(flow);
+                // Established: a half-open flow would give its port up.
+                for (const uint8_t flags : {kSyn, kAck}) {
+                    for (const Bytes& frame :
+                         lab.pass(request(flow, true, flags), flow % workers)) {
+                        EXPECT_EQ(ports.insert(source_port_of(frame)).second, flags == kSyn);
+                        open.push_back(flow);
+                    }
                 }
             }
             EXPECT_EQ(ports.size(), kPorts);
-            EXPECT_EQ(lab.count(Verdict::NoSnatPort) - refused, kAttempts - kPorts);
+            EXPECT_EQ(lab.count(Verdict::NoSnatPort) - refused, 2 * (kAttempts - kPorts));
             EXPECT_TRUE(round == 0 || ports == before);
             before = ports;
             for (const unsigned flow : open) {

@@ -118,7 +118,9 @@ TEST_F(WorkerTest, AFlowKeepsItsBackendWhileOthersComeAndGo) {
     }
     ASSERT_TRUE(lab.model().del_backend("web", ip("10.0.0.11"), std::nullopt).ok());
     lab.publish();
-    EXPECT_NE(lab.pass(from_client(1000, kAck).build()).at(0)[5], 11);
+    EXPECT_TRUE(lab.pass(from_client(1000, kAck).build()).empty());  // it cannot go on elsewhere
+    EXPECT_EQ(lab.count(Verdict::BackendGone), 1U);
+    EXPECT_NE(lab.pass(from_client(1000).build()).at(0)[5], 11);
 }
 
 // The packet that must end in this verdict, in a lab with service `web` (nat, port 80).
