@@ -53,13 +53,13 @@ struct WorkerStatus {
     double cycles_per_packet = 0;
     double busy = 0;  // share of time with packets at hand, 0 to 1, over the last second
     uint64_t flows = 0;
+    uint64_t rcu_lag = 0;  // snapshots published that this worker has not yet passed
+    bool running = false;
     // Flows that ended by time, that made room for others, that began anew as their backend was
     // gone; packets served without a flow for want of room. Since start.
     uint64_t flows_expired = 0, flows_evicted = 0, flows_rescheduled = 0, flows_stateless = 0;
     // What became of its packets, by verdict, since start; those that never came are left out.
     std::vector<std::pair<std::string, uint64_t>> verdicts;
-    uint64_t rcu_lag = 0;  // snapshots published that this worker has not yet passed
-    bool running = false;
 };
 
 enum class BackendState : uint8_t { Active, Draining, Down };

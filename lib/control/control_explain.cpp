@@ -55,7 +55,7 @@ std::string describe_choice(const Decision& decision) {
 
 // Why a packet of the service gets no backend.
 std::string describe_refusal(const Decision& decision, const ModelService& service) {
-    switch (decision.verdict) {
+    switch (decision.refusal) {
         case Verdict::BackendGone:
             return "the backend of its flow is gone or down; overflow = \"" +
                    std::string(to_string(service.config.overflow)) + "\"";
@@ -87,12 +87,13 @@ std::string describe_translation(const Decision& decision) {
 
 Explanation Control::make_explanation(const ExplainQuery& query,
                                       const std::vector<Decision>& decisions) const {
-    // Any worker may have the flow; without one they all decide alike.
+    // Any worker may have the flow; without one its owner would decide.
     size_t chosen = 0;
+    for (size_t id = decisions.size(); id-- > 0;) {
+        chosen = decisions[id].owner ? id : chosen;
+    }
     for (size_t id = 0; id < decisions.size(); ++id) {
-        if (decisions[id].known_flow) {
-            chosen = id;
-        }
+        chosen = decisions[id].known_flow ? id : chosen;
     }
     const Decision& decision = decisions[chosen];
     Explanation explanation;

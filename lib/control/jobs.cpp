@@ -162,8 +162,14 @@ void ExplainJob::decide(const Worker& worker, const DataplaneTables& tables) {
         decision_.known_flow = peek.known;
         decision_.persistent = peek.persistent;
         decision_.stateless = peek.stateless && packet.service->sticky;
+        const unsigned self = worker.identity().id;
+        decision_.owner =
+            flow_owner<F>(*packet.service, key, worker.queues(0), worker.identity().count)
+                .value_or(self) == self;
         if (peek.failure != Verdict::Forwarded) {
-            decision_.verdict = peek.failure;
+            decision_.refusal = peek.failure;
+            decision_.verdict =
+                Forwarder::answer_to(*packet.service, peek.failure, packet.meta.protocol);
             return;
         }
         decision_.backend = endpoint_of(*peek.backend, key.destination_port);

@@ -47,6 +47,9 @@ struct Decision {
     PacketClass cls = PacketClass::Done;
     Verdict verdict = Verdict::Punted;
     bool known_flow = false;
+    bool owner = false;  // this worker would keep such a flow
+    Verdict refusal =
+        Verdict::Punted;              // why no backend takes it, where overflow changes the verdict
     bool persistent = false;          // as the client's other flows
     bool stateless = false;           // no flow would be kept
     std::optional<uint32_t> service;  // slot

@@ -57,6 +57,9 @@ WorkerSetup WorkerPool::make_setup(const LbConfig& config, const std::vector<Con
     WorkerSetup setup;
     setup.identity = {id, count};
     for (const ControlPort& port : ports) {
+        // A flow has one owner, whichever port an error about it, or its own next packet, comes by:
+        // with several ports, and so several keys, the client's hash tells it.
+        const RssView* rss = ports.size() == 1 ? port.port->rss() : nullptr;
         const unsigned queues = port.port->queues();
         setup.ports.push_back(
             {.device = port.port->id(),
@@ -66,8 +69,7 @@ WorkerSetup WorkerPool::make_setup(const LbConfig& config, const std::vector<Con
              .any_mac = port.config.promiscuous || port.device.has_no_medium(),
              .has_twin = port.tap.has_value(),
              .sender = id < queues ? -1 : static_cast<int>(id % queues),
-             .queues = {
-                 .any_queue = count > 1, .shared = queues < count, .rss = port.port->rss()}});
+             .queues = {.any_queue = count > 1, .shared = queues < count, .rss = rss}});
     }
     setup.rings.punt = punts_[id].get();
     setup.rings.inject = injects_[id].get();

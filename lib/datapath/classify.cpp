@@ -205,12 +205,20 @@ std::optional<unsigned> flow_owner(const ServiceEntry& service, const FlowKey<F>
 
 namespace {
 
+// NICs find no ports in fragments, and may find none behind extension headers.
+bool nic_sees_ports(const PacketMeta& meta) {
+    constexpr unsigned kIpv6Header = 40;
+    return !meta.fragment &&
+           (meta.family == Family::V4 || meta.l4_offset - meta.l3_offset == kIpv6Header);
+}
+
 // For a request itself: where the NIC brought it to its owner, nothing has to be computed.
 template <typename F>
 void send_to_owner(WorkerIdentity self, Packet& packet) {
     const ServiceEntry& service = *packet.service;
     const QueueRule& queues = *packet.queues;
-    if (service.keeper != FlowKeeper::Queue || !queues.keeps_flows<F>(packet.meta.protocol)) {
+    if (service.keeper != FlowKeeper::Queue || !queues.keeps_flows<F>(packet.meta.protocol) ||
+        !nic_sees_ports(packet.meta)) {
         hand_over_unless_own(
             packet, self,
             flow_owner<F>(service, packet.key<F>(), queues, self.count).value_or(self.id));

@@ -50,7 +50,7 @@ FlowEngine::Path<F> FlowEngine::find_path(const DataplaneTables& tables, Packet&
                                           uint32_t now_ms) {
     const ServiceEntry& service = *packet.service;
     if (!service.sticky) {
-        return serve_without_flow<F>(tables, packet, plan_new<F>(*tables.lb, packet, now_ms));
+        return serve_without_flow<F>(packet, plan_new<F>(*tables.lb, packet, now_ms));
     }
     FlowTable<F>& flows = store_.table<F>();
     const uint32_t index = flows.find(packet.key<F>(), packet.hash);
@@ -85,7 +85,7 @@ FlowEngine::Path<F> FlowEngine::find_path(const DataplaneTables& tables, Packet&
     }
     entry.expires = now_ms + service.timeout_ms[static_cast<unsigned>(state)];
     if (service.persistence_ms != 0) {
-        note_client<F>(tables, packet, state, now_ms);
+        note_client<F>(tables, packet, entry, false, now_ms);
     }
     return path_of<F>(tables, entry, true);
 }

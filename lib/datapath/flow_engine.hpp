@@ -85,7 +85,7 @@ class FlowEngine {
         store_.sweep(tables, now_ms, slice);
     }
 
-    uint32_t count() const { return store_.count() - store_.clients(); }
+    uint32_t count() const { return store_.flows(); }
     template <typename F>
     const FlowTable<F>& table() const {
         return store_.table<F>();
@@ -104,6 +104,7 @@ class FlowEngine {
         Scheduler::Choice choice;  // where the scheduler was asked
         FlowState state = FlowState::Free;
         bool scheduled = false;
+        bool counts = false;  // towards max_new_flows
         bool persistent = false;
         bool stateless = false;
     };
@@ -114,7 +115,10 @@ class FlowEngine {
     template <typename F>
     Path<F> open_flow(const DataplaneTables& tables, Packet& packet, uint32_t now_ms);
     template <typename F>
-    Path<F> serve_without_flow(const DataplaneTables& tables, Packet& packet, const Plan& plan);
+    Path<F> open_without_flow(const DataplaneTables& tables, Packet& packet, Plan& plan,
+                              uint32_t now_ms);
+    template <typename F>
+    Path<F> serve_without_flow(Packet& packet, const Plan& plan);
     template <typename F>
     Verdict fill_flow(const DataplaneTables& tables, const Packet& packet, uint32_t index);
     template <typename F>
@@ -124,8 +128,8 @@ class FlowEngine {
     template <typename F>
     const BackendEntry* find_client(const LbSnapshot& lb, const Packet& packet) const;
     template <typename F>
-    void note_client(const DataplaneTables& tables, const Packet& packet, FlowState flow,
-                     uint32_t now_ms);
+    void note_client(const DataplaneTables& tables, const Packet& packet, const FlowEntry<F>& flow,
+                     bool is_new, uint32_t now_ms);
 
     template <typename F>
     bool index_reply(const DataplaneTables& tables, uint32_t index, const BackendEntry& backend);

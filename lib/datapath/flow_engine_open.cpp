@@ -85,20 +85,29 @@ FlowEngine::Plan FlowEngine::plan_new(const LbSnapshot& lb, const Packet& packet
         plan.failure = Verdict::NoBackend;
         return plan;
     }
-    if (service.max_new_flows != 0 && !gate_.admits(service, opened(service), now_ms)) {
-        plan.failure = Verdict::NewFlowLimit;
-        return plan;
-    }
     if (gate_.is_full(service, F::kFamily, now_ms)) {
         plan.failure = Verdict::BackendsFull;
+        return plan;
+    }
+    const bool over = plan.state == FlowState::Fin || plan.state == FlowState::Closed;
+    if (over && needs_flow(service)) {  // nothing to translate it by, and nothing to begin
+        plan.failure = Verdict::NoFlow;
         return plan;
     }
     const bool tcp = meta.protocol == kProtocolTcp;
     const bool opening = is_opening(meta.protocol, meta.tcp_flags);
     const bool hashed = service.scheduler == SchedulerKind::Maglev ||
                         service.scheduler == SchedulerKind::Sh || service.persistence_ms != 0;
-    plan.stateless = !service.sticky || (!needs_flow(service) && opening && (tcp || hashed) &&
-                                         store_.half_open_full());
+    plan.stateless =
+        !service.sticky || over ||
+        (!needs_flow(service) && opening && (tcp || hashed) && store_.half_open_full());
+    // A datagram that opens no flow cannot be told from the next one of its kind.
+    plan.counts = opening && (tcp || !plan.stateless);
+    if (plan.counts && service.max_new_flows != 0 &&
+        !gate_.admits(service, opened(service), now_ms)) {
+        plan.failure = Verdict::NewFlowLimit;
+        return plan;
+    }
     if (service.persistence_ms != 0 && service.sticky) {
         plan.backend = find_client<F>(lb, packet);
         plan.persistent = plan.backend != nullptr;
@@ -117,8 +126,7 @@ FlowEngine::Plan FlowEngine::plan_new(const LbSnapshot& lb, const Packet& packet
 }
 
 template <typename F>
-FlowEngine::Path<F> FlowEngine::serve_without_flow(const DataplaneTables&, Packet& packet,
-                                                   const Plan& plan) {
+FlowEngine::Path<F> FlowEngine::serve_without_flow(Packet& packet, const Plan& plan) {
     packet.backend = plan.backend;
     if (plan.scheduled) {
         scheduler_.commit(*packet.service, F::kFamily, plan.choice);
@@ -149,26 +157,16 @@ FlowEngine::Path<F> FlowEngine::open_flow(const DataplaneTables& tables, Packet&
     const bool required = needs_flow(service);
     uint32_t index = FlowTable<F>::kNone;
     if (!plan.stateless) {
-        packet.backend = plan.backend;
-        if (service.persistence_ms != 0) {
-            note_client<F>(tables, packet, plan.state, now_ms);
-        }
         index = store_.make<F>(tables, packet.key<F>(), packet.hash, plan.backend->id, plan.state,
                                required);
         if (index == FlowTable<F>::kNone && required) {
             return {.failure = Verdict::FlowTableFull};
         }
-        if (index == FlowTable<F>::kNone && !plan.persistent) {
-            plan.choice = schedule<F>(*tables.lb, packet, true);
-            plan.backend = plan.choice.backend;
-        }
     }
-    count_new_flow(*plan.backend, now_ms, service);
     if (index == FlowTable<F>::kNone) {
-        // Every member of the group hashes alike, so the flow is served all the same.
-        counters_.flows_stateless.add(1);
-        return serve_without_flow<F>(tables, packet, plan);
+        return open_without_flow<F>(tables, packet, plan, now_ms);
     }
+    packet.backend = plan.backend;
     FlowEntry<F>& entry = store_.table<F>().entry(index);
     entry.expires = now_ms + service.timeout_ms[static_cast<unsigned>(plan.state)];
     if (plan.scheduled) {
@@ -178,7 +176,30 @@ FlowEngine::Path<F> FlowEngine::open_flow(const DataplaneTables& tables, Packet&
     if (filled != Verdict::Forwarded) {
         return {.failure = filled};
     }
+    count_new_flow(*plan.backend, now_ms, service);
+    if (service.persistence_ms != 0) {
+        note_client<F>(tables, packet, entry, true, now_ms);
+    }
     return path_of<F>(tables, entry, false);
+}
+
+// Every member of the group hashes alike, so the packet is served all the same.
+template <typename F>
+FlowEngine::Path<F> FlowEngine::open_without_flow(const DataplaneTables& tables, Packet& packet,
+                                                  Plan& plan, uint32_t now_ms) {
+    const ServiceEntry& service = *packet.service;
+    if (!plan.stateless && !plan.persistent) {  // it would have had a flow, had there been room
+        plan.choice = schedule<F>(*tables.lb, packet, true);
+        plan.backend = plan.choice.backend;
+        if (plan.backend == nullptr) {
+            return {.failure = Verdict::BackendsFull};
+        }
+    }
+    counters_.flows_stateless.add(1);
+    if (plan.counts) {
+        count_new_flow(*plan.backend, now_ms, service);
+    }
+    return serve_without_flow<F>(packet, plan);
 }
 
 // What a flow has besides its backend: a SNAT port, a way for its replies. On failure the flow is
@@ -213,7 +234,7 @@ bool FlowEngine::take_snat_port(const DataplaneTables& tables, const Packet& pac
                 return true;
             }
         }
-        if (!store_.evict_half_open(tables, &entry)) {
+        if (!store_.evict_half_open(tables, &entry, packet.meta.protocol)) {
             break;
         }
     }
@@ -245,25 +266,24 @@ const BackendEntry* FlowEngine::find_client(const LbSnapshot& lb, const Packet& 
     return usable ? backend : nullptr;
 }
 
-// Remembers where the client's flows go; a flow that has come to life makes the note last.
+// Remembers where the client's flows go; a flow that has come to life makes the note last. Only a
+// new flow moves the client: old ones go on where they are.
 template <typename F>
-void FlowEngine::note_client(const DataplaneTables& tables, const Packet& packet, FlowState flow,
-                             uint32_t now_ms) {
+void FlowEngine::note_client(const DataplaneTables& tables, const Packet& packet,
+                             const FlowEntry<F>& flow, bool is_new, uint32_t now_ms) {
     const FlowKey<F> key = client_key<F>(packet);
     const uint64_t hash = key.hash();
-    const FlowState state = is_half_open(flow) ? FlowState::ClientNew : FlowState::Client;
+    const FlowState state = is_half_open(flow.state) ? FlowState::ClientNew : FlowState::Client;
     uint32_t index = table<F>().find(key, hash);
-    if (index != FlowTable<F>::kNone &&
-        table<F>().entry(index).backend != packet.backend->id.value()) {
-        // Old flows go on where they are; only a new one moves the client.
-        if (table<F>().find(packet.key<F>(), packet.hash) != FlowTable<F>::kNone) {
+    if (index != FlowTable<F>::kNone && table<F>().entry(index).backend != flow.backend) {
+        if (!is_new) {
             return;
         }
         store_.close<F>(tables, index);
         index = FlowTable<F>::kNone;
     }
     if (index == FlowTable<F>::kNone) {
-        index = store_.make<F>(tables, key, hash, packet.backend->id, state, false);
+        index = store_.make<F>(tables, key, hash, packet.backend->id, state, false, &flow);
     }
     if (index != FlowTable<F>::kNone) {
         FlowEntry<F>& entry = store_.table<F>().entry(index);
@@ -277,16 +297,15 @@ void FlowEngine::note_client(const DataplaneTables& tables, const Packet& packet
 #define DLB_INSTANTIATE(F)                                                                        \
     template FlowEngine::Path<F> FlowEngine::open_flow<F>(const DataplaneTables&, Packet&,        \
                                                           uint32_t);                              \
-    template FlowEngine::Path<F> FlowEngine::serve_without_flow<F>(const DataplaneTables&,        \
-                                                                   Packet&, const Plan&);         \
+    template FlowEngine::Path<F> FlowEngine::serve_without_flow<F>(Packet&, const Plan&);         \
     template FlowEngine::Plan FlowEngine::plan_new<F>(const LbSnapshot&, const Packet&, uint32_t) \
         const;                                                                                    \
     template const BackendEntry* FlowEngine::backend_of_flow<F>(const LbSnapshot&, const Packet&) \
         const;                                                                                    \
     template bool FlowEngine::index_reply<F>(const DataplaneTables&, uint32_t,                    \
                                              const BackendEntry&);                                \
-    template void FlowEngine::note_client<F>(const DataplaneTables&, const Packet&, FlowState,    \
-                                             uint32_t);
+    template void FlowEngine::note_client<F>(const DataplaneTables&, const Packet&,               \
+                                             const FlowEntry<F>&, bool, uint32_t);
 DLB_INSTANTIATE(V4)
 DLB_INSTANTIATE(V6)
 #undef DLB_INSTANTIATE

@@ -87,31 +87,41 @@ void FlowStore::evict(const DataplaneTables& tables, uint32_t index) {
     counters_.flows_evicted.add(1);
 }
 
-// The half-open flow of a record; nullptr: it went on, or ended.
+// The flow of a record, while it is half-open or, by now, over; nullptr: it went on, or is no more.
 template <typename F>
 const FlowEntry<F>* FlowStore::find_record(const HalfOpenRing::Record& record) const {
     const FlowEntry<F>& entry = table<F>().entry(record.index);
-    const bool holds = is_half_open(entry.state) &&
+    const bool holds = entry.state != FlowState::Free && rank(entry.state) <= kHalfOpen &&
                        static_cast<uint32_t>(FlowTable<F>::key_of(entry).hash()) == record.tag;
     return holds ? &entry : nullptr;
 }
 
-bool FlowStore::evict_half_open(const DataplaneTables& tables, const void* spared) {
-    constexpr unsigned kMostRecords = 16;  // a packet waits for this
-    for (unsigned i = 0; i < kMostRecords; ++i) {
-        const auto record = half_open_ring_.pop();
-        if (!record) {
-            return false;
-        }
-        const bool v6 = record->v6 != 0;
-        const void* entry = v6 ? static_cast<const void*>(find_record<V6>(*record))
-                               : static_cast<const void*>(find_record<V4>(*record));
-        if (entry != nullptr && entry == spared) {
-            half_open_ring_.push(*record);
-            return false;
-        }
-        if (entry != nullptr) {
-            v6 ? evict<V6>(tables, record->index) : evict<V4>(tables, record->index);
+template <typename F>
+FlowStore::Recorded FlowStore::try_record(const DataplaneTables& tables,
+                                          const HalfOpenRing::Record& record, const void* spared,
+                                          uint8_t snat_protocol) {
+    const FlowEntry<F>* entry = find_record<F>(record);
+    if (entry == nullptr) {
+        return Recorded::Gone;
+    }
+    const bool holds_port = entry->snat_port != 0 && entry->protocol == snat_protocol;
+    if (entry == spared || (snat_protocol != 0 && !holds_port)) {
+        half_open_ring_.push(record);
+        return Recorded::Kept;
+    }
+    evict<F>(tables, record.index);
+    return Recorded::Evicted;
+}
+
+bool FlowStore::evict_half_open(const DataplaneTables& tables, const void* spared,
+                                uint8_t snat_protocol) {
+    constexpr uint32_t kMostRecords = 64;  // a packet waits for this
+    for (uint32_t left = std::min(kMostRecords, half_open_ring_.size()); left > 0; --left) {
+        const HalfOpenRing::Record record = *half_open_ring_.pop();
+        const Recorded done = record.v6 != 0
+                                  ? try_record<V6>(tables, record, spared, snat_protocol)
+                                  : try_record<V4>(tables, record, spared, snat_protocol);
+        if (done == Recorded::Evicted) {
             return true;
         }
     }
@@ -121,11 +131,14 @@ bool FlowStore::evict_half_open(const DataplaneTables& tables, const void* spare
 // Erases the least worthy flow among those that share this hash's buckets, if its rank is
 // `most_rank` or less.
 template <typename F>
-bool FlowStore::make_room(const DataplaneTables& tables, uint64_t hash, unsigned most_rank) {
+bool FlowStore::make_room(const DataplaneTables& tables, uint64_t hash, unsigned most_rank,
+                          const FlowEntry<F>* spared) {
     const FlowTable<F>& flows = table<F>();
     uint32_t victim = FlowTable<F>::kNone;
     flows.for_each_rival(hash, [&](uint32_t index) {
-        if (victim == FlowTable<F>::kNone || goes_before(flows.entry(index), flows.entry(victim))) {
+        const FlowEntry<F>& rival = flows.entry(index);
+        if (&rival != spared &&
+            (victim == FlowTable<F>::kNone || goes_before(rival, flows.entry(victim)))) {
             victim = index;
         }
     });
@@ -161,44 +174,41 @@ void FlowStore::evict_one(const DataplaneTables& tables) {
 
 template <typename F>
 uint32_t FlowStore::insert(const DataplaneTables& tables, const FlowKey<F>& key, uint64_t hash,
-                           bool required) {
+                           bool required, const FlowEntry<F>* spared) {
     FlowTable<F>& flows = table<F>();
     const auto try_insert = [&] {
         return count() < capacity_ ? flows.insert(key, hash) : FlowTable<F>::kNone;
     };
     uint32_t index = try_insert();
-    if (index == FlowTable<F>::kNone && make_room<F>(tables, hash, kOver)) {
+    if (index == FlowTable<F>::kNone && make_room<F>(tables, hash, kOver, spared)) {
         index = try_insert();
     }
-    if (index == FlowTable<F>::kNone && required && evict_half_open(tables)) {
+    if (index == FlowTable<F>::kNone && required && evict_half_open(tables, spared)) {
         index = try_insert();
     }
-    if (index == FlowTable<F>::kNone && required && make_room<F>(tables, hash, evictable_rank())) {
+    if (index == FlowTable<F>::kNone && required && make_room<F>(tables, hash, kHalfOpen, spared)) {
         index = try_insert();
     }
-    // Full, and nobody in its own buckets could go: the other family may have taken all.
-    if (index == FlowTable<F>::kNone && required && evictable_rank() == kAny &&
-        count() >= capacity_) {
-        v4_.count() > v6_.count() ? evict_one<V4>(tables) : evict_one<V6>(tables);
+    // Full of live flows, and no flood of half-open ones that would push them all out: the least
+    // worthy goes, of the other family where that has taken all.
+    if (index == FlowTable<F>::kNone && required && count() >= capacity_ && half_open_ <= 1) {
+        if (!make_room<F>(tables, hash, kAny, spared)) {
+            v4_.count() > v6_.count() ? evict_one<V4>(tables) : evict_one<V6>(tables);
+        }
         index = try_insert();
     }
     return index;
 }
 
-// Up to which rank flows go for a new one that is required. A flood of half-open flows does not
-// push live ones out.
-unsigned FlowStore::evictable_rank() const {
-    return half_open_ * 2 > half_open_quota_ ? kHalfOpen : kAny;
-}
-
 template <typename F>
 uint32_t FlowStore::make(const DataplaneTables& tables, const FlowKey<F>& key, uint64_t hash,
-                         BackendId backend, FlowState state, bool required) {
+                         BackendId backend, FlowState state, bool required,
+                         const FlowEntry<F>* spared) {
     const bool half_open = is_half_open(state);
     if (half_open && half_open_full()) {
-        evict_half_open(tables);
+        evict_half_open(tables, spared);
     }
-    const uint32_t index = insert<F>(tables, key, hash, required);
+    const uint32_t index = insert<F>(tables, key, hash, required, spared);
     if (index == FlowTable<F>::kNone) {
         return index;
     }
@@ -220,11 +230,8 @@ template <typename F>
 bool FlowStore::index_reply(const DataplaneTables& tables, uint32_t index, uint32_t reply_hash) {
     FlowTable<F>& flows = table<F>();
     while (!flows.index_reply(index, reply_hash)) {
-        if (!make_room<F>(tables, reply_hash, evictable_rank())) {
+        if (!make_room<F>(tables, reply_hash, kHalfOpen, &flows.entry(index))) {
             close<F>(tables, index);
-            return false;
-        }
-        if (flows.entry(index).state == FlowState::Free) {  // it was the victim itself
             return false;
         }
     }
@@ -244,7 +251,7 @@ void FlowStore::sweep(const DataplaneTables& tables, uint32_t now_ms, uint32_t s
 
 #define DLB_INSTANTIATE(F)                                                                    \
     template uint32_t FlowStore::make<F>(const DataplaneTables&, const FlowKey<F>&, uint64_t, \
-                                         BackendId, FlowState, bool);                         \
+                                         BackendId, FlowState, bool, const FlowEntry<F>*);    \
     template void FlowStore::set_state<F>(FlowEntry<F>&, FlowState);                          \
     template void FlowStore::close<F>(const DataplaneTables&, uint32_t);                      \
     template bool FlowStore::index_reply<F>(const DataplaneTables&, uint32_t, uint32_t);

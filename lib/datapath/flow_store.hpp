@@ -3,7 +3,7 @@
 //
 // Half-open flows, which a forged packet can make, may take a quarter of the bound. Who would make
 // one more is told (half_open_full()), and may do without, or takes the place of the oldest.
-// While half-open flows take more than half of that, live ones do not go for new ones.
+// A live flow goes for a new one only in a table full of live ones.
 // Thread safety: the worker's thread; counters may be read by others.
 #pragma once
 
@@ -30,14 +30,19 @@ class FlowStore {
     template <typename F>
     const FlowTable<F>& table() const;
     uint32_t count() const { return v4_.count() + v6_.count(); }  // entries
-    uint32_t clients() const { return clients_.get(); }           // of them, clients' notes
+    uint32_t flows() const {  // without clients' notes; from any thread
+        const uint32_t clients = clients_.get();
+        const uint32_t entries = count();
+        return entries > clients ? entries - clients : 0;
+    }
     bool half_open_full() const { return half_open_ >= half_open_quota_; }
 
     // A new entry of `backend` in `state`; FlowTable::kNone: no room. `required`: live flows may
-    // have to go for it, if not for half-open ones.
+    // have to go for it, if not for half-open ones; never the entry `spared`.
     template <typename F>
     uint32_t make(const DataplaneTables& tables, const FlowKey<F>& key, uint64_t hash,
-                  BackendId backend, FlowState state, bool required);
+                  BackendId backend, FlowState state, bool required,
+                  const FlowEntry<F>* spared = nullptr);
     template <typename F>
     void set_state(FlowEntry<F>& entry, FlowState state);
     template <typename F>
@@ -45,24 +50,31 @@ class FlowStore {
     // Makes replies find the entry, making room for that. False: the entry had to go itself.
     template <typename F>
     bool index_reply(const DataplaneTables& tables, uint32_t index, uint32_t reply_hash);
-    // Ends the half-open flow that came first. False: none is known but the entry `spared`.
-    bool evict_half_open(const DataplaneTables& tables, const void* spared = nullptr);
+    // Ends the half-open flow that came first, and is not the entry `spared`; with `snat_protocol`,
+    // the first that holds a SNAT port of this protocol. One that is over will do too. False: none
+    // is known.
+    bool evict_half_open(const DataplaneTables& tables, const void* spared = nullptr,
+                         uint8_t snat_protocol = 0);
     // Ends flows whose time has come, looking at a slice of each table.
     void sweep(const DataplaneTables& tables, uint32_t now_ms, uint32_t slice);
 
   private:
     template <typename F>
     uint32_t insert(const DataplaneTables& tables, const FlowKey<F>& key, uint64_t hash,
-                    bool required);
+                    bool required, const FlowEntry<F>* spared);
     template <typename F>
-    bool make_room(const DataplaneTables& tables, uint64_t hash, unsigned most_rank);
-    unsigned evictable_rank() const;
+    bool make_room(const DataplaneTables& tables, uint64_t hash, unsigned most_rank,
+                   const FlowEntry<F>* spared = nullptr);
     template <typename F>
     void evict_one(const DataplaneTables& tables);
     template <typename F>
     void evict(const DataplaneTables& tables, uint32_t index);
     template <typename F>
     const FlowEntry<F>* find_record(const HalfOpenRing::Record& record) const;
+    enum class Recorded : uint8_t { Gone, Kept, Evicted };
+    template <typename F>
+    Recorded try_record(const DataplaneTables& tables, const HalfOpenRing::Record& record,
+                        const void* spared, uint8_t snat_protocol);
     void count_state(FlowState from, FlowState to, BackendId backend);
 
     unsigned worker_;

@@ -100,16 +100,24 @@ Outcome Forwarder::report_ttl_expired(const DataplaneTables& tables, Packet& pac
                      now_ms);
 }
 
+Verdict Forwarder::answer_to(const ServiceEntry& service, Verdict failure, uint8_t protocol) {
+    const bool overflow = failure == Verdict::NoBackend || failure == Verdict::BackendsFull ||
+                          failure == Verdict::BackendGone;
+    if (!overflow || service.overflow == Overflow::Drop) {
+        return failure;
+    }
+    return protocol == kProtocolTcp ? Verdict::ResetSent : Verdict::UnreachableSent;
+}
+
 // No backend takes the packet: what `overflow` says.
 template <typename F>
 Outcome Forwarder::refuse(const DataplaneTables& tables, Packet& packet, Verdict failure,
                           uint32_t now_ms) {
-    const bool overflow = failure == Verdict::NoBackend || failure == Verdict::BackendsFull ||
-                          failure == Verdict::BackendGone;
-    if (!overflow || packet.service->overflow == Overflow::Drop) {
+    const Verdict answer = answer_to(*packet.service, failure, packet.meta.protocol);
+    if (answer == failure) {
         return {failure};
     }
-    if (packet.meta.protocol != kProtocolTcp) {
+    if (answer == Verdict::UnreachableSent) {
         return report<F>(tables, packet,
                          {port_unreachable(F::kFamily), Verdict::UnreachableSent, failure}, now_ms);
     }
@@ -134,12 +142,12 @@ Outcome Forwarder::report_too_big(const DataplaneTables& tables, Packet& packet,
 // Puts the backend's tunnel around the packet.
 bool Forwarder::wrap(Packet& packet, const BackendEntry& backend, const NextHop& hop) {
     rte_mbuf* mbuf = packet.mbuf;
-    if (!encapsulate(mbuf, packet.meta, backend.outer, {identification_++, packet.hash})) {
+    if (!encapsulate(mbuf, packet.meta, backend.outer, {next_identification(), packet.hash})) {
         return false;
     }
     if (backend.outer.family == Family::V4 && packet.meta.family == Family::V6 &&
         rte_pktmbuf_pkt_len(mbuf) > hop.mtu) {
-        allow_fragments(mbuf, identification_++);
+        allow_fragments(mbuf, next_identification());
     }
     return true;
 }

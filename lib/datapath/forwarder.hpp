@@ -26,11 +26,15 @@ struct Outcome {
 
 class Forwarder {
   public:
-    Forwarder(FlowEngine& flows, TableCounters& counters) : flows_(flows), counters_(counters) {}
+    Forwarder(FlowEngine& flows, TableCounters& counters, WorkerIdentity self = {})
+        : flows_(flows), counters_(counters), self_(self) {}
 
     // Punted without a port: the frame is as it came and the kernel's.
     // REQUIRES: cls is none of Done, Punt and HandOver.
     Outcome handle(const DataplaneTables& tables, Packet& packet, uint32_t now_ms);
+
+    // What a packet ends in that no backend takes: by the service's `overflow`, if it can be told.
+    static Verdict answer_to(const ServiceEntry& service, Verdict failure, uint8_t protocol);
 
   private:
     // ICMP errors are bounded (RFC 1812 §4.3.2.8).
@@ -72,7 +76,15 @@ class Forwarder {
 
     FlowEngine& flows_;
     TableCounters& counters_;
-    uint16_t identification_ = 0;  // of outer headers that may be fragmented
+    WorkerIdentity self_;
+    uint32_t identification_ = 0;
+    // Of outer IPv4 headers that may be fragmented: workers have the same ends (RFC 6864 §4.3), so
+    // each has a share of the numbers.
+    uint16_t next_identification() {
+        const uint32_t share = 65536 / self_.count;
+        identification_ = identification_ + 1 < share ? identification_ + 1 : 0;
+        return static_cast<uint16_t>(self_.id * share + identification_);
+    }
     // RFC 8200 §4.5: recent ones of the same ends differ, and other workers have the same ends.
     uint32_t fragment_id_ = static_cast<uint32_t>(rte_rdtsc());
     FragmentList fragments_;

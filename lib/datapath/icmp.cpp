@@ -29,24 +29,12 @@ template <typename F>
 constexpr uint32_t kMostQuoted = (F::kFamily == Family::V4 ? 576U : 1280U) - kIpHeaderSize<F> -
                                  sizeof(IcmpHeader);
 
-// RFC 791 §3.1, RFC 8200 §4.5: part of a datagram, and not its beginning.
-bool is_later_fragment(const rte_mbuf* mbuf, const PacketMeta& meta) {
-    if (!meta.fragment) {
-        return false;
-    }
-    const bool v4 = meta.family == Family::V4;
-    const size_t field = v4 ? 6 : meta.l4_offset - meta.l3_offset + size_t{2};
-    uint16_t word;
-    std::memcpy(&word, rte_pktmbuf_mtod_offset(mbuf, const uint8_t*, field), sizeof word);
-    return (Be16::from_raw(word).host() & (v4 ? 0x1fff : 0xfff8)) != 0;
-}
-
 template <typename F>
-bool may_be_told(const rte_mbuf* mbuf, const PacketMeta& meta, const AddressPair<F>& addresses) {
+bool may_be_told(const PacketMeta& meta, const AddressPair<F>& addresses) {
     constexpr uint8_t kIcmp = F::kFamily == Family::V4 ? kProtocolIcmp : kProtocolIcmpv6;
     return can_be_source(addresses.source) && can_be_source(addresses.destination) &&
            !(meta.protocol == kIcmp && is_icmp_error(F::kFamily, meta.icmp_type)) &&
-           !is_later_fragment(mbuf, meta);
+           meta.fragment_offset == 0;
 }
 
 template <typename F>
@@ -55,7 +43,7 @@ bool make_error(rte_mbuf* mbuf, const PacketMeta& meta, const IcmpError& error,
     constexpr bool kV4 = F::kFamily == Family::V4;
     const auto sent = load_addresses<F>(rte_pktmbuf_mtod(mbuf, const void*));
     const uint32_t quoted = std::min(rte_pktmbuf_pkt_len(mbuf), kMostQuoted<F>);
-    if (!may_be_told<F>(mbuf, meta, sent) || !cut_packet(mbuf, quoted)) {
+    if (!may_be_told<F>(meta, sent) || !cut_packet(mbuf, quoted)) {
         return false;
     }
     auto* icmp = reinterpret_cast<IcmpHeader*>(rte_pktmbuf_prepend(mbuf, sizeof(IcmpHeader)));

@@ -15,7 +15,7 @@ Worker::Worker(WorkerSetup setup)
     : setup_(std::move(setup)),
       reader_(*setup_.rcu, setup_.identity.id),
       flows_(setup_.identity, setup_.flow_capacity, setup_.allocate, counters_, by_table_),
-      forwarder_(flows_, by_table_),
+      forwarder_(flows_, by_table_, setup_.identity),
       tx_(setup_.ports.size()),
       handovers_(setup_.identity.count),
       cycles_per_ms_(std::max<uint64_t>(rte_get_tsc_hz() / 1000, 1)),
@@ -211,7 +211,7 @@ void Worker::transmit(uint16_t port, rte_mbuf* mbuf, Verdict verdict, bool part)
 // Out of line, so that transmit() stays small.
 [[gnu::noinline]] void Worker::hand_over(unsigned worker, rte_mbuf* mbuf, const PacketNote& note) {
     note_of(mbuf) = note;
-    if (add(handovers_[worker], mbuf, Verdict::HandedOver)) {
+    if (add(handovers_[worker], mbuf, Verdict::HandedOver, note.part)) {
         flush_handovers(worker);
     }
 }
@@ -225,7 +225,11 @@ void Worker::to_control(rte_mbuf* mbuf, Verdict verdict, bool part) {
 // The first `accepted` are gone; the rest is freed.
 void Worker::settle(Outbox& box, unsigned accepted, Verdict refused) {
     for (unsigned i = 0; i < accepted; ++i) {
-        (box.parts[i] ? counters_.fragments_sent : counters_.of(box.verdicts[i])).add(1);
+        if (!box.parts[i]) {
+            count(box.verdicts[i]);
+        } else if (box.verdicts[i] != Verdict::HandedOver) {  // counted where it leaves
+            counters_.fragments_sent.add(1);
+        }
     }
     for (unsigned i = accepted; i < box.count; ++i) {
         if (box.parts[i]) {

@@ -102,6 +102,7 @@ class Worker {
 
     ReaderSlot& reader() { return reader_; }
     WorkerIdentity identity() const { return setup_.identity; }
+    const QueueRule& queues(uint16_t port) const { return setup_.ports[port].queues; }
     const FlowEngine& flows() const { return flows_; }
     const FragmentTable& fragments() const { return fragments_; }
     const WorkerCounters& counters() const { return counters_; }

@@ -82,7 +82,7 @@ constexpr FlowState first_state(uint8_t protocol, uint8_t tcp_flags) {
 // `from_client`: the direction of the packet.
 constexpr FlowState next_state(FlowState state, uint8_t tcp_flags, bool from_client) {
     if (state == FlowState::Udp || state == FlowState::UdpNew) {
-        return FlowState::Udp;
+        return from_client ? FlowState::Udp : state;  // an answer proves nothing about the client
     }
     if ((tcp_flags & kTcpRst) != 0) {
         return FlowState::Closed;

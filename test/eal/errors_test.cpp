@@ -56,7 +56,7 @@ INSTANTIATE_TEST_SUITE_P(Families, ErrorsTest, testing::Bool(),
 
 TEST_P(ErrorsTest, OfNatByAnyQueue) {
     ServiceConfig config = web(Mode::Nat);
-    WorkerLab lab({config}, {.workers = kWorkers, .any_queue = true});
+    WorkerLab lab({config}, {.workers = kWorkers, .queues = {.any_queue = true}});
     lab.know(first_);
     lab.know(second_);
     std::vector<std::string> backend_of(40);
@@ -90,7 +90,7 @@ TEST_P(ErrorsTest, OfNatByAnyQueue) {
 }
 
 TEST_P(ErrorsTest, OfFnatByAnyQueue) {
-    WorkerLab lab({web(Mode::Fnat)}, {.workers = kWorkers, .any_queue = true});
+    WorkerLab lab({web(Mode::Fnat)}, {.workers = kWorkers, .queues = {.any_queue = true}});
     lab.know(first_);
     lab.know(second_);
     for (uint16_t port = 1000; port < 1030; ++port) {

@@ -182,10 +182,27 @@ class FakeControl : public ControlApi {
         port_list[1].addresses = {
             InterfaceAddress::parse("2001:db8:ffff:1:aaaa:bbbb:cccc:106/64").value()};
         port_list[1].stats = {};
-        worker_list = {
-            {0, 1, {"uplink:0", "downlink:0"}, 61728394506, 212.34, 0.873, 524288, 0, true},
-            {1, 2, {"uplink:1", "downlink:1"}, 61728394506, 198, 0.0421, 1048576, 1, true},
-            {2, 3, {"uplink:2", "downlink:2"}, 0, 0, 0, 0, 0, false}};
+        worker_list = {{.id = 0,
+                        .core = 1,
+                        .queues = {"uplink:0", "downlink:0"},
+                        .packets = 61728394506,
+                        .cycles_per_packet = 212.34,
+                        .busy = 0.873,
+                        .flows = 524288,
+                        .running = true,
+                        .flows_evicted = 7,
+                        .verdicts = {{"forwarded", 61728394500}, {"no_service", 6}}},
+                       {.id = 1,
+                        .core = 2,
+                        .queues = {"uplink:1", "downlink:1"},
+                        .packets = 61728394506,
+                        .cycles_per_packet = 198,
+                        .busy = 0.0421,
+                        .flows = 1048576,
+                        .rcu_lag = 1,
+                        .running = true,
+                        .verdicts = {}},
+                       {.id = 2, .core = 3, .queues = {"uplink:2", "downlink:2"}, .verdicts = {}}};
         neighbor_list = {{ip("10.0.0.1"), mac("02:00:00:00:00:01"), "uplink", "static"},
                          {ip("2001:db8::1"), mac("02:00:00:00:00:01"), "uplink", "reachable"},
                          {ip("172.16.21.9"), {}, "downlink", "incomplete"}};

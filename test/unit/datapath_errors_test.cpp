@@ -254,7 +254,7 @@ TEST_P(Errors, GoToTheFlowsOwner) {
         const auto to_snat = error(router(), own(), packet(own(), host()).tcp(port, 8080));
         for (unsigned worker = 0; worker < kWorkers; ++worker) {
             DatapathBench bench({web(Mode::Fnat)}, 16, {worker, kWorkers});
-            bench.any_queue = true;
+            bench.queues.any_queue = true;
             const Packet request = bench.classified(asked);
             const Packet about = bench.classified(answer);
             ASSERT_EQ(request.cls == PacketClass::Request,

@@ -66,7 +66,7 @@ TEST(FlowState, Next) {
         {kReset, kF | kA, kReset, kReset},
         {kReset, kS, kReset, kReset},
         {kReset, kR, kReset, kReset},
-        {kUdpNew, 0, kUdp, kUdp},
+        {kUdpNew, 0, kUdp, kUdpNew},
         {kUdp, 0, kUdp, kUdp},
         {kUdp, kR, kUdp, kUdp},
         {kUdp, kF, kUdp, kUdp},

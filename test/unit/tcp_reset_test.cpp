@@ -91,7 +91,7 @@ TEST(TcpReset, OfASegmentWithoutAckCoversItAll) {
 
 TEST(TcpReset, NeverOfThese) {
     for (const Ends& ends : kEnds) {
-        const auto base = PacketBuilder().ipv4(ends.client, ends.vip).payload("x");
+        const auto base = PacketBuilder().ipv4(ends.client, ends.vip).payload("xyzw");
         const bool v4 = base.is_v4();
         const PacketBuilder packets[] = {
             PacketBuilder(base).tcp(1000, 80, kRst),

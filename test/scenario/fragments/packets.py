@@ -1,6 +1,7 @@
 """Fragments that do not pass, each by its name (RFC 1858, RFC 3128, RFC 5722, RFC 7112, RFC 8200 section 4.5); those that are the
 kernel's; and packets that look like fragments and are none."""
 
+from errors import expired
 from frames import FAMILIES, ICMP, V4, V6, Raw, routed, stack, tcp, to_backend, udp
 from pieces import IDENTIFICATIONS, cut, piece, text
 from scapy.layers.inet6 import IPv6ExtHdrDestOpt, IPv6ExtHdrFragment, IPv6ExtHdrHopByHop
@@ -82,8 +83,10 @@ def shares_fate(s, family):
     """What becomes of the first becomes of all."""
     for fragment in cut(family.request(udp(dport=54, data=text(300))), 80, 7)[::-1]:
         s.drops(fragment, "no_service")
-    for fragment in cut(family.request(udp(data=text(300)), hops=1), 80, 8)[::-1]:
+    *later, first = cut(family.request(udp(data=text(300)), hops=1), 80, 8)[::-1]
+    for fragment in later:
         s.drops(fragment, "ttl_expired")
+    s.reports_expired(first, expired(family, first))  # RFC 1122 section 3.2.2: an error about the first alone
     # A backend's, but of no service.
     for fragment in cut(family.reply(udp(1234, 40000, text(300)), backend=12), 80, 7)[::-1]:
         s.drops(fragment, "no_twin")
