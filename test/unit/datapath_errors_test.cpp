@@ -228,9 +228,10 @@ TEST_P(Errors, ThatAreDropped) {
                   .verdict,
               "bad_checksum");
     EXPECT_EQ(pass(bench, error(router(), vip(), answer).ttl(1)).verdict, "ttl_expired");
-    EXPECT_EQ(pass(bench, error(router(), vip(), answer).fragment(0, true).fragment_header(0, true))
-                  .verdict,
-              "fragment");
+    EXPECT_EQ(
+        pass(bench, error(router(), vip(), answer).fragment(1, false).fragment_header(1, false))
+            .verdict,
+        "fragment");
     EXPECT_EQ(pass(bench, error(v4() ? "0.0.0.0" : "::", vip(), answer)).verdict, "bad_header");
     DatapathBench empty({service({"web", {vip()}, {80}, {}})});
     EXPECT_EQ(pass(empty, error(router(), vip(), answer)).verdict, "icmp_no_flow");
