@@ -11,10 +11,10 @@
 
 #include "control/ports.hpp"
 #include "control/preflight_checks.hpp"
+#include "datapath/flow_store.hpp"
 #include "datapath/packet.hpp"
 #include "eal/device_string.hpp"
 #include "eal/memory.hpp"
-#include "flow/flow_table.hpp"
 #include "kernel/link.hpp"
 
 namespace dlb {
@@ -92,8 +92,7 @@ void check_pools(const Config& config, MachineFindings& findings) {
     uint64_t needed =
         PacketPool::memory_needed(lb.mbufs, largest_frame_room(config.ports), kPacketPrivateSize);
     if (lb.hugepages) {
-        needed += lb.cores.size() * (FlowTable<V4>::memory_needed(lb.flow_table_size) +
-                                     FlowTable<V6>::memory_needed(lb.flow_table_size));
+        needed += lb.cores.size() * FlowStore::memory_needed(lb.flow_table_size);
     }
     constexpr uint64_t kMegabyte = 1 << 20;
     constexpr uint64_t kOthers = 64;  // rings, the drivers' own, and what falls between

@@ -170,6 +170,8 @@ FlowEngine::Peek FlowEngine::peek(const LbSnapshot& snapshot, const Packet& pack
 }
 
 #define DLB_INSTANTIATE(F)                                                                    \
+    template FlowEngine::Path<F> FlowEngine::path_of<F>(const DataplaneTables&,               \
+                                                        const FlowEntry<F>&, bool) const;     \
     template FlowEngine::Path<F> FlowEngine::find_path<F>(const DataplaneTables&, Packet&,    \
                                                           uint32_t);                          \
     template FlowEngine::ReplyPath<F> FlowEngine::find_reply_path<F>(const DataplaneTables&,  \

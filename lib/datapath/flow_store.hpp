@@ -25,6 +25,12 @@ class FlowStore {
               WorkerCounters& counters, TableCounters& by_table);
     bool valid() const { return v4_.valid() && v6_.valid() && half_open_ring_.valid(); }
 
+    // Bytes that it asks of its allocator.
+    static size_t memory_needed(uint32_t capacity) {
+        return FlowTable<V4>::memory_needed(capacity) + FlowTable<V6>::memory_needed(capacity) +
+               sizeof(HalfOpenRing::Record) * (capacity / kHalfOpenShare + 1);
+    }
+
     template <typename F>
     FlowTable<F>& table();
     template <typename F>
