@@ -30,7 +30,13 @@ Error Port::failure(const std::string& what, int error) const {
     if (!said.empty()) {
         message += " (DPDK: " + said + ")";
     }
-    return {message + "; " + mend_};
+    // DPDK 22.11 names the group by process id XOR interface index: two processes can hit upon one.
+    const bool taken = said.find("set PACKET_FANOUT") != std::string::npos;
+    return {message + "; " +
+            (taken
+                 ? "another process in this network namespace has the same fanout group by chance: "
+                   "start dpdk-lb again, so that it gets another process id"
+                 : mend_)};
 }
 
 Result<Port> Port::open(const PortOptions& options) {
