@@ -102,7 +102,7 @@ class World {
 
     // Until `flows` flows have come and gone.
     void run(unsigned flows) {
-        const auto deadline = std::chrono::steady_clock::now() + std::chrono::minutes(2);
+        const auto deadline = std::chrono::steady_clock::now() + std::chrono::minutes(5);
         while (ended_ < flows && !::testing::Test::HasFailure()) {
             ASSERT_LT(std::chrono::steady_clock::now(), deadline) << "packets are missing";
             unsigned moved = 0;
@@ -255,14 +255,14 @@ TEST_P(WorkerLoadTest, NoTranslationIsWrongAndNoPortShared) {
         });
     }
     World world(lab, workers);
-    constexpr unsigned kFlows = 12000;
+    constexpr unsigned kFlows = 4000;
     world.run(kFlows);
     stop = true;
     for (std::thread& thread : threads) {
         thread.join();
     }
     EXPECT_EQ(world.ended(), kFlows);
-    EXPECT_GT(world.packets(), 250'000U);
+    EXPECT_GT(world.packets(), 80'000U);
     // Each packet came out once: nothing was dropped, whatever queue it came by.
     EXPECT_EQ(lab.count(Verdict::Forwarded) + lab.count(Verdict::Replied), world.packets());
     EXPECT_EQ(lab.count(Verdict::Forwarded), lab.count(Verdict::Replied) + kFlows);
