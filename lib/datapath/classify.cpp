@@ -74,15 +74,14 @@ void sort_fragment(const FamilyTables<F>& tables, const typename F::Address& sou
 }
 
 template <typename F>
-FlowKey<F> make_key(const uint8_t* frame, const PacketMeta& meta) {
+void fill_key(const uint8_t* frame, const PacketMeta& meta, FlowKey<F>& key) {
     const auto addresses = load_addresses<F>(frame + meta.l3_offset);
-    FlowKey<F> key;
+    key = FlowKey<F>{};
     key.source = addresses.source;
     key.destination = addresses.destination;
     key.source_port = meta.source_port;
     key.destination_port = meta.destination_port;
     key.protocol = meta.protocol;
-    return key;
 }
 
 // The packet's key becomes that of the flow that an ICMP error is about.
@@ -215,6 +214,9 @@ bool nic_sees_ports(const PacketMeta& meta) {
 // For a request itself: where the NIC brought it to its owner, nothing has to be computed.
 template <typename F>
 void send_to_owner(WorkerIdentity self, Packet& packet) {
+    if (self.count == 1) {
+        return;
+    }
     const ServiceEntry& service = *packet.service;
     const QueueRule& queues = *packet.queues;
     if (service.keeper != FlowKeeper::Queue || !queues.keeps_flows<F>(packet.meta.protocol) ||
@@ -305,7 +307,7 @@ void classify_fragment(const LbSnapshot& snapshot, WorkerIdentity self,
 template <typename F>
 void load_key(const uint8_t* frame, Packet& packet) {
     const PacketMeta& meta = packet.meta;
-    packet.key<F>() = make_key<F>(frame, meta);
+    fill_key<F>(frame, meta, packet.key<F>());
     packet.hash = packet.key<F>().hash();
     packet.quoted.status = ParseStatus::NotIp;
     constexpr uint8_t kIcmp = F::kFamily == Family::V4 ? kProtocolIcmp : kProtocolIcmpv6;
@@ -314,7 +316,7 @@ void load_key(const uint8_t* frame, Packet& packet) {
         packet.quoted = parse_quoted(frame, meta.l3_offset + size_t{meta.l3_length},
                                      meta.l4_offset + size_t{kIcmpHeaderSize}, F::kFamily);
         if (packet.quoted.status == ParseStatus::Ok) {
-            packet.quoted_key<F>() = make_key<F>(frame, packet.quoted);
+            fill_key<F>(frame, packet.quoted, packet.quoted_key<F>());
         }
     }
 }

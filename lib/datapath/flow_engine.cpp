@@ -23,10 +23,9 @@ FlowEngine::FlowEngine(WorkerIdentity self, uint32_t capacity, const Allocate& a
       by_table_(by_table) {}
 
 template <typename F>
-FlowEngine::Fate FlowEngine::fate_of(const LbSnapshot& lb, const FlowEntry<F>& entry,
-                                     const Packet& packet) const {
-    const BackendEntry* backend = lb.find_backend(BackendId::from_value(entry.backend));
-    if (backend != nullptr && !backend->dead && backend->service == packet.service->slot) {
+FlowEngine::Fate FlowEngine::fate_of(const BackendEntry* serving, const FlowEntry<F>& entry,
+                                     const Packet& packet) {
+    if (serving != nullptr) {
         return reopens(entry.state, packet.meta.tcp_flags) ? Fate::BeginsAnew : Fate::GoesOn;
     }
     return is_opening(packet.meta.protocol, packet.meta.tcp_flags) ? Fate::BeginsAnew
@@ -58,7 +57,8 @@ FlowEngine::Path<F> FlowEngine::find_path(const DataplaneTables& tables, Packet&
         return open_flow<F>(tables, packet, now_ms);
     }
     FlowEntry<F>& entry = flows.entry(index);
-    switch (fate_of<F>(*tables.lb, entry, packet)) {
+    packet.backend = serving_backend(*tables.lb, entry.backend, service);
+    switch (fate_of<F>(packet.backend, entry, packet)) {
         case Fate::GoesOn:
             break;
         case Fate::BeginsAnew:
@@ -73,7 +73,6 @@ FlowEngine::Path<F> FlowEngine::find_path(const DataplaneTables& tables, Packet&
             }
             return {.failure = Verdict::BackendGone};
     }
-    packet.backend = tables.lb->find_backend(BackendId::from_value(entry.backend));
     // It is from a time when its replies could be told without it.
     if (entry.reply_hash == 0 && needs_flow(service) &&
         !index_reply<F>(tables, index, *packet.backend)) {
@@ -153,10 +152,10 @@ FlowEngine::Peek FlowEngine::peek(const LbSnapshot& snapshot, const Packet& pack
                                   uint32_t now_ms) const {
     const FlowEntry<F>* entry = peek_flow<F>(packet);
     if (entry != nullptr) {
-        const Fate fate = fate_of<F>(snapshot, *entry, packet);
+        const BackendEntry* backend = serving_backend(snapshot, entry->backend, *packet.service);
+        const Fate fate = fate_of<F>(backend, *entry, packet);
         if (fate == Fate::GoesOn) {
-            return {.backend = snapshot.find_backend(BackendId::from_value(entry->backend)),
-                    .known = true};
+            return {.backend = backend, .known = true};
         }
         if (fate == Fate::BackendGone) {
             return {.failure = Verdict::BackendGone, .known = true};

@@ -95,7 +95,8 @@ class FlowEngine {
     // What becomes of a packet whose flow is known.
     enum class Fate : uint8_t { GoesOn, BeginsAnew, BackendGone };
     template <typename F>
-    Fate fate_of(const LbSnapshot& lb, const FlowEntry<F>& entry, const Packet& packet) const;
+    static Fate fate_of(const BackendEntry* serving, const FlowEntry<F>& entry,
+                        const Packet& packet);
 
     // What becomes of a packet that has no flow.
     struct Plan {

@@ -64,9 +64,7 @@ template <typename F>
 const BackendEntry* FlowEngine::backend_of_flow(const LbSnapshot& lb, const Packet& packet) const {
     const ServiceEntry& service = *packet.service;
     if (const FlowEntry<F>* entry = peek_flow<F>(packet)) {
-        const BackendEntry* backend = lb.find_backend(BackendId::from_value(entry->backend));
-        const bool its = backend != nullptr && !backend->dead && backend->service == service.slot;
-        return its ? backend : nullptr;
+        return serving_backend(lb, entry->backend, service);
     }
     return service.maglev_of(F::kFamily).size == 0 ? nullptr
                                                    : schedule<F>(lb, packet, true).backend;
@@ -96,8 +94,7 @@ FlowEngine::Plan FlowEngine::plan_new(const LbSnapshot& lb, const Packet& packet
     }
     const bool tcp = meta.protocol == kProtocolTcp;
     const bool opening = is_opening(meta.protocol, meta.tcp_flags);
-    const bool hashed = service.scheduler == SchedulerKind::Maglev ||
-                        service.scheduler == SchedulerKind::Sh || service.persistence_ms != 0;
+    const bool hashed = service.scheduler == SchedulerKind::Maglev || hashes_clients(service);
     plan.stateless =
         !service.sticky || over ||
         (!needs_flow(service) && opening && (tcp || hashed) && store_.half_open_full());
@@ -258,10 +255,9 @@ const BackendEntry* FlowEngine::find_client(const LbSnapshot& lb, const Packet& 
         return nullptr;
     }
     const BackendEntry* backend =
-        lb.find_backend(BackendId::from_value(table<F>().entry(index).backend));
+        serving_backend(lb, table<F>().entry(index).backend, *packet.service);
     const bool usable =
-        backend != nullptr && backend->service == packet.service->slot &&
-        backend->takes_new_flows &&
+        backend != nullptr && backend->takes_new_flows &&
         (backend->max_connections == 0 || connections(backend->id) < backend->max_connections);
     return usable ? backend : nullptr;
 }

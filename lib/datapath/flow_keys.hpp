@@ -34,4 +34,12 @@ inline bool needs_flow(const ServiceEntry& service) {
     return service.mode == Mode::Fnat || service.stateful_replies;
 }
 
+// The backend of this id, while it serves the service and is not dead; nullptr: it has gone.
+inline const BackendEntry* serving_backend(const LbSnapshot& lb, uint32_t id,
+                                           const ServiceEntry& service) {
+    const BackendEntry* backend = lb.find_backend(BackendId::from_value(id));
+    const bool serves = backend != nullptr && !backend->dead && backend->service == service.slot;
+    return serves ? backend : nullptr;
+}
+
 }  // namespace dlb

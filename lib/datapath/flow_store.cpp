@@ -7,7 +7,7 @@ namespace dlb {
 namespace {
 
 // Who has to go first when room is needed: the lower the earlier.
-constexpr unsigned kOver = 0, kHalfOpen = 1, kAny = 3;
+constexpr unsigned kOver = 0, kHalfOpen = 1, kLive = 2, kAny = 3;
 unsigned rank(FlowState state) {
     switch (state) {
         case FlowState::Closed:
@@ -21,7 +21,7 @@ unsigned rank(FlowState state) {
         case FlowState::HalfClosed:
         case FlowState::Udp:
         case FlowState::Client:
-            return 2;
+            return kLive;
         default:
             return kAny;
     }

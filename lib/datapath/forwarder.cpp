@@ -62,7 +62,7 @@ Outcome Forwarder::send_fragments(rte_mbuf* mbuf, const NextHop& hop, Family fam
         free_fragments(fragments_);
         return outcome;
     }
-    outcome.earlier = {fragments_.mbufs.data(), fragments_.count};
+    outcome.in_fragments = true;
     return outcome;
 }
 

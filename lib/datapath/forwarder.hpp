@@ -18,10 +18,8 @@ namespace dlb {
 
 struct Outcome {
     Verdict verdict;
-    int port = -1;  // the port to transmit by; -1: nothing to transmit
-    // Fragments that go before the packet and the same way. They are the forwarder's until its next
-    // packet.
-    std::span<rte_mbuf* const> earlier = {};
+    int port = -1;              // the port to transmit by; -1: nothing to transmit
+    bool in_fragments = false;  // Forwarder::fragments() go before the packet and the same way
 };
 
 class Forwarder {
@@ -32,6 +30,11 @@ class Forwarder {
     // Punted without a port: the frame is as it came and the kernel's.
     // REQUIRES: cls is none of Done, Punt and HandOver.
     Outcome handle(const DataplaneTables& tables, Packet& packet, uint32_t now_ms);
+
+    // The fragments before the last packet, which is the last one.
+    std::span<rte_mbuf* const> fragments() const {
+        return {fragments_.mbufs.data(), fragments_.count};
+    }
 
     // What a packet ends in that no backend takes: by the service's `overflow`, if it can be told.
     static Verdict answer_to(const ServiceEntry& service, Verdict failure, uint8_t protocol);
@@ -70,6 +73,13 @@ class Forwarder {
     Outcome error_to_client(const DataplaneTables& tables, Packet& packet);
     template <typename F>
     bool find_client(const LbSnapshot& lb, const Packet& packet, FlowKey<F>& to) const;
+    // Of outer IPv4 headers that may be fragmented: workers have the same ends (RFC 6864 §4.3), so
+    // each has a share of the numbers.
+    uint16_t next_identification() {
+        const uint32_t share = 65536 / self_.count;
+        identification_ = identification_ + 1 < share ? identification_ + 1 : 0;
+        return static_cast<uint16_t>(self_.id * share + identification_);
+    }
     bool wrap(Packet& packet, const BackendEntry& backend, const NextHop& hop);
     Outcome send(rte_mbuf* mbuf, const NextHop& hop, Family family, Verdict verdict);
     Outcome send_fragments(rte_mbuf* mbuf, const NextHop& hop, Family family, Verdict verdict);
@@ -78,13 +88,6 @@ class Forwarder {
     TableCounters& counters_;
     WorkerIdentity self_;
     uint32_t identification_ = 0;
-    // Of outer IPv4 headers that may be fragmented: workers have the same ends (RFC 6864 §4.3), so
-    // each has a share of the numbers.
-    uint16_t next_identification() {
-        const uint32_t share = 65536 / self_.count;
-        identification_ = identification_ + 1 < share ? identification_ + 1 : 0;
-        return static_cast<uint16_t>(self_.id * share + identification_);
-    }
     // RFC 8200 §4.5: recent ones of the same ends differ, and other workers have the same ends.
     uint32_t fragment_id_ = static_cast<uint32_t>(rte_rdtsc());
     FragmentList fragments_;

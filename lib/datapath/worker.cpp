@@ -154,13 +154,19 @@ void Worker::decide(const DataplaneTables& tables, Packet& packet) {
     conclude(packet, outcome);
 }
 
-void Worker::conclude(Packet& packet, const Outcome& outcome) {
-    for (rte_mbuf* fragment : outcome.earlier) {
+void Worker::send_ahead(const Outcome& outcome) {
+    for (rte_mbuf* fragment : forwarder_.fragments()) {
         if (outcome.port >= 0) {
             transmit(static_cast<uint16_t>(outcome.port), fragment, outcome.verdict, true);
         } else {
             to_control(fragment, outcome.verdict, true);
         }
+    }
+}
+
+void Worker::conclude(Packet& packet, Outcome outcome) {
+    if (outcome.in_fragments) [[unlikely]] {
+        send_ahead(outcome);
     }
     if (outcome.port >= 0) {
         transmit(static_cast<uint16_t>(outcome.port), packet.mbuf, outcome.verdict);
@@ -190,7 +196,7 @@ void Worker::drop(rte_mbuf* mbuf, Verdict verdict) {
 }
 
 // True: the box is full now.
-bool Worker::add(Outbox& box, rte_mbuf* mbuf, Verdict verdict, bool part) {
+inline bool Worker::add(Outbox& box, rte_mbuf* mbuf, Verdict verdict, bool part) {
     box.mbufs[box.count] = mbuf;
     box.parts[box.count] = part;
     box.verdicts[box.count] = verdict;

@@ -132,7 +132,8 @@ class Worker {
     void decide(const DataplaneTables& tables, Packet& packet);
     void punt(Packet& packet);
     void drop(rte_mbuf* mbuf, Verdict verdict);
-    void conclude(Packet& packet, const Outcome& outcome);
+    void send_ahead(const Outcome& outcome);
+    void conclude(Packet& packet, Outcome outcome);
     void transmit(uint16_t port, rte_mbuf* mbuf, Verdict verdict, bool part = false);
     void hand_over(unsigned worker, rte_mbuf* mbuf, const PacketNote& note);
     void to_control(rte_mbuf* mbuf, Verdict verdict, bool part = false);
