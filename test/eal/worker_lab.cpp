@@ -197,11 +197,16 @@ bool WorkerLab::put(const Bytes& frame, unsigned queue) {
         return false;
     }
     char* room = rte_pktmbuf_append(mbuf, static_cast<uint16_t>(frame.size()));
-    if (room == nullptr || rte_ring_enqueue(rx_[queue], mbuf) != 0) {
+    if (room == nullptr) {
         rte_pktmbuf_free(mbuf);
         return false;
     }
+    // Whole before it is queued: a worker's thread may be waiting for it.
     std::memcpy(room, frame.data(), frame.size());
+    if (rte_ring_enqueue(rx_[queue], mbuf) != 0) {
+        rte_pktmbuf_free(mbuf);
+        return false;
+    }
     return true;
 }
 
