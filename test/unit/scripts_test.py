@@ -7,6 +7,7 @@ a thread of the test reads: it moves the device's `driver` link as the kernel do
 
 import os
 import subprocess
+import sys
 import tempfile
 import threading
 import unittest
@@ -35,7 +36,7 @@ class Fake(unittest.TestCase):
     def run_script(self, name, *words, status=0):
         # The scripts ask whether they are root: without it, in a user namespace, they are.
         prefix = [] if os.geteuid() == 0 else ["unshare", "-r"]
-        done = subprocess.run([*prefix, SCRIPTS / name, *words], capture_output=True, text=True, timeout=30,
+        done = subprocess.run([*prefix, sys.executable, SCRIPTS / name, *words], capture_output=True, text=True, timeout=30,
                               env=os.environ | {"DPDK_LB_ROOT": str(self.root)}, check=False)
         self.assertEqual(done.returncode, status, done.stdout + done.stderr)
         self.assertNotIn("Traceback", done.stderr)
@@ -247,6 +248,7 @@ class BindNic(Fake):
     def test_a_driver_that_refuses_gives_the_nic_back(self):
         out = self.run_script("bind-nic", "eth1", "--driver", "igb_uio", status=1)
         self.assertIn("it is back with ixgbe", out)
+        self.assertNotIn("was", self.run_script("bind-nic", "--status"))
         self.assertEqual(self.driver_of(self.SPARE), "ixgbe")
 
     def test_without_an_iommu(self):
@@ -257,13 +259,15 @@ class BindNic(Fake):
         self.run_script("bind-nic", "eth1")
         self.assertEqual(self.driver_of(self.SPARE), "vfio-pci")
 
-    def test_the_iommu_group_must_be_whole(self):
+    def test_a_shared_iommu_group_is_told_and_can_be_bound_one_by_one(self):
         group = self.root / "sys/kernel/iommu_groups/1/devices"
         group.mkdir()
         for address in (self.UPLINK, self.SPARE):
             (group / address).symlink_to(self.root / "sys/bus/pci/devices" / address)
             (self.root / "sys/bus/pci/devices" / address / "iommu_group").symlink_to(group.parent)
-        self.assertIn(f"shares its IOMMU group with {self.UPLINK}", self.run_script("bind-nic", "eth1", status=1))
+        self.assertIn(f"shares its IOMMU group with {self.UPLINK}", self.run_script("bind-nic", "eth1"))
+        self.assertNotIn("shares", self.run_script("bind-nic", "eth0", "--force"))
+        self.assertEqual([self.driver_of(nic) for nic in (self.UPLINK, self.SPARE)], ["vfio-pci", "vfio-pci"])
 
     def test_errors_name_the_mend(self):
         self.kernel.device("0000:05:00.0", "mlx5_core", "eth5")
