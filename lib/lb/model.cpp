@@ -221,6 +221,19 @@ Result<void> LbModel::set_down(const std::string& service, const IpAddress& addr
     return {};
 }
 
+bool LbModel::set_down_where(
+    const std::function<bool(const ModelService&, const ModelBackend&)>& is_down) {
+    bool changed = false;
+    for (ModelService& service : services_) {
+        for (ModelBackend& backend : service.backends) {
+            const bool down = is_down(service, backend);
+            changed |= down != backend.down;
+            backend.down = down;
+        }
+    }
+    return changed;
+}
+
 Result<void> LbModel::check_room(const std::vector<ServiceConfig>& wanted) const {
     size_t backends = 0;
     for (const ServiceConfig& service : wanted) {
@@ -243,9 +256,7 @@ Result<void> LbModel::update_service(ModelService& service, const ServiceConfig&
     }
     // A service that translates differently must not inherit flows that were set up for the old
     // way.
-    const bool same_way = service.config.mode == wanted.mode &&
-                          service.config.snat == wanted.snat && service.config.vip == wanted.vip &&
-                          service.config.protocol == wanted.protocol;
+    const bool same_way = forwards_alike(service.config, wanted);
     service.config = without_backends(wanted);
     service.backends.clear();
     std::vector<BackendConfig> fresh;

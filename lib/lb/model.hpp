@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -69,6 +70,9 @@ class LbModel {
                               std::optional<uint16_t> port, bool draining);
     Result<void> set_down(const std::string& service, const IpAddress& address,
                           std::optional<uint16_t> port, bool down);
+    // Has each backend down that `is_down` says so of, and no other. True where that changed one.
+    bool set_down_where(
+        const std::function<bool(const ModelService&, const ModelBackend&)>& is_down);
     // Makes the services those of `wanted`. What stays the same keeps its slots, and so its flows
     // and counters; drains end.
     Result<void> replace(const std::vector<ServiceConfig>& wanted);

@@ -25,6 +25,24 @@ struct BackendConfig {
     friend bool operator==(const BackendConfig&, const BackendConfig&) = default;
 };
 
+// How the backends of one service are checked; without effect where `type` is None.
+struct HealthConfig {
+    HealthType type = HealthType::None;
+    std::chrono::milliseconds interval = std::chrono::seconds(5);
+    std::chrono::milliseconds timeout = std::chrono::seconds(5);  // of one check
+    uint16_t rise = 1;                     // good checks in a row until a backend is up again
+    uint16_t fall = 3;                     // failed ones in a row until it is down
+    uint16_t port = 0;                     // 0: the backend's own
+    std::string path = "/";                // http, https
+    std::vector<uint16_t> expect = {200};  // http, https: good status codes
+    std::string host;                      // http, https: "": the backend's address
+    bool inside_tunnel = false;            // tunnels, dr: ask the VIP on the backend
+    double panic_threshold = 0;            // more than this share down: keep all; 0: off
+    std::string command;                   // exec
+
+    friend bool operator==(const HealthConfig&, const HealthConfig&) = default;
+};
+
 struct ServiceConfig {
     std::string name;
     std::vector<Prefix> vip;
@@ -46,9 +64,15 @@ struct ServiceConfig {
     uint32_t max_new_flows = 0;  // per second; 0: no bound
     uint16_t mss_clamp = 0;      // nat, fnat: the TCP MSS at most, in bytes; 0: as it is
     uint32_t min_backends = 1;
+    HealthConfig health;
     std::vector<BackendConfig> backends;
 
     friend bool operator==(const ServiceConfig&, const ServiceConfig&) = default;
 };
+
+// Flows that were set up for one of the two can go on with the other.
+inline bool forwards_alike(const ServiceConfig& a, const ServiceConfig& b) {
+    return a.mode == b.mode && a.snat == b.snat && a.vip == b.vip && a.protocol == b.protocol;
+}
 
 }  // namespace dlb

@@ -11,6 +11,8 @@ constexpr std::array<std::string_view, kModes> kModeNames = {"nat", "fnat", "dr"
 constexpr std::array<std::string_view, kSchedulers> kSchedulerNames = {
     "maglev", "rr", "wrr", "lc", "wlc", "sh", "random"};
 constexpr std::array<std::string_view, 2> kOverflowNames = {"drop", "reset"};
+constexpr std::array<std::string_view, kHealthTypes> kHealthTypeNames = {
+    "none", "tcp", "http", "https", "udp", "icmp", "exec"};
 
 template <typename Enum, size_t N>
 std::optional<Enum> find_name(const std::array<std::string_view, N>& names, std::string_view name) {
@@ -40,6 +42,10 @@ std::string_view to_string(Overflow overflow) {
     return kOverflowNames[static_cast<size_t>(overflow)];
 }
 
+std::string_view to_string(HealthType type) {
+    return kHealthTypeNames[static_cast<size_t>(type)];
+}
+
 std::optional<Protocol> parse_protocol(std::string_view name) {
     if (name == "tcp") {
         return Protocol::Tcp;
@@ -60,6 +66,10 @@ std::optional<SchedulerKind> parse_scheduler(std::string_view name) {
 
 std::optional<Overflow> parse_overflow(std::string_view name) {
     return find_name<Overflow>(kOverflowNames, name);
+}
+
+std::optional<HealthType> parse_health_type(std::string_view name) {
+    return find_name<HealthType>(kHealthTypeNames, name);
 }
 
 }  // namespace dlb

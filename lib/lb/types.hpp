@@ -20,15 +20,21 @@ inline constexpr unsigned kSchedulers = 7;
 // What becomes of a packet whose service has no backend to take it.
 enum class Overflow : uint8_t { Drop, Reset };
 
+// How a backend's health is checked.
+enum class HealthType : uint8_t { None, Tcp, Http, Https, Udp, Icmp, Exec };
+inline constexpr unsigned kHealthTypes = 7;
+
 // The names of interface.md, in the order of the enums.
 std::string_view to_string(Protocol protocol);
 std::string_view to_string(Mode mode);
 std::string_view to_string(SchedulerKind scheduler);
 std::string_view to_string(Overflow overflow);
+std::string_view to_string(HealthType type);
 std::optional<Protocol> parse_protocol(std::string_view name);
 std::optional<Mode> parse_mode(std::string_view name);
 std::optional<SchedulerKind> parse_scheduler(std::string_view name);
 std::optional<Overflow> parse_overflow(std::string_view name);
+std::optional<HealthType> parse_health_type(std::string_view name);
 
 constexpr bool is_tunnel(Mode mode) {
     return mode >= Mode::Ipip;
