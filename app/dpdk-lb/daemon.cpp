@@ -9,10 +9,15 @@
 
 #include "console/client.hpp"
 #include "console/server.hpp"
+#include "control/capabilities.hpp"
 #include "control/control.hpp"
 #include "control/log.hpp"
 #include "control/preflight.hpp"
+#include "control/privileges.hpp"
 #include "eal/eal.hpp"
+#include "eal/hugepage_files.hpp"
+#include "metrics/server.hpp"
+#include "metrics/telemetry.hpp"
 
 namespace dlb {
 
@@ -27,6 +32,8 @@ EalOptions eal_options(const Config& config, const Options& options) {
     EalOptions eal;
     eal.file_prefix = config.lb.name;
     eal.hugepages = config.lb.hugepages;
+    // Another user could neither answer those who attach nor remove the files at the end.
+    eal.attachable = config.lb.user.empty();
     eal.memory_mb = config.lb.memory_mb;
     eal.control_core = config.lb.control_core;
     eal.cores = config.lb.cores;
@@ -68,7 +75,7 @@ std::thread start_terminal(const std::string& socket) {
         sigset_t all;
         sigfillset(&all);
         pthread_sigmask(SIG_BLOCK, &all, nullptr);
-        run_interactive(socket, false, {.in_daemon = true});
+        run_interactive(socket, {}, {.in_daemon = true});
         spdlog::info(
             "the console here has ended; dpdk-lbctl -s {} opens another, Ctrl-C or SIGTERM "
             "ends dpdk-lb",
@@ -76,9 +83,35 @@ std::thread start_terminal(const std::string& socket) {
     });
 }
 
-int run_control(const Config& config, const Options& options, boost::asio::io_context& io,
+Result<void> give_up_root(const Config& config, const Options& options,
+                          const std::optional<Account>& account, Eal& eal) {
+    if (account) {
+        eal.give_runtime_dir(account->uid, account->gid);
+    }
+    if (Result<void> dropped = drop_privileges(config, account); !dropped) {
+        return dropped;
+    }
+    for (const std::string& missing : missing_access(config, options.config_file)) {
+        spdlog::warn("{}", missing);
+    }
+    if (account) {
+        spdlog::info("runs as user '{}' with {}", account->name,
+                     capability_names(own_capabilities()));
+    }
+    return {};
+}
+
+int run_control(const Config& config, const Options& options, Eal& eal, boost::asio::io_context& io,
                 Control& control, WorkerPool& workers) {
-    ConsoleServer console(io, control, {.socket = config.lb.socket});
+    Result<std::optional<Account>> account = find_account(config.lb.user);
+    if (!account) {
+        return fail(account.error());
+    }
+    ConsoleOptions console_options{.socket = config.lb.socket};
+    if (account.value()) {
+        console_options.owner = {account.value()->uid, account.value()->gid};
+    }
+    ConsoleServer console(io, control, console_options);
     if (Status started = console.start(); !started.ok()) {
         return fail(started.error());
     }
@@ -88,9 +121,17 @@ int run_control(const Config& config, const Options& options, boost::asio::io_co
     if (Result<void> running = control.run_services(); !running) {
         return fail(running.error());
     }
+    MetricsServer metrics(io, control);
+    metrics.listen(config.metrics.listen);
+    control.on_reloaded([&metrics](const Config& now) { metrics.listen(now.metrics.listen); });
+    const Telemetry telemetry(io, control);
+    if (Result<void> dropped = give_up_root(config, options, account.value(), eal); !dropped) {
+        return fail(dropped.error());
+    }
     spdlog::info("dpdk-lb {} '{}' forwards: {} workers, {} ports, {} services, console at {}",
                  DPDK_LB_VERSION, config.lb.name, workers.size(), config.ports.size(),
                  config.services.size(), config.lb.socket);
+    limit_log();
     std::thread terminal;
     if (options.interactive) {
         terminal = start_terminal(config.lb.socket);
@@ -115,10 +156,13 @@ bool is_running(const Config& config) {
 }
 
 int run_daemon(const Config& config, const Options& options) {
-    start_log(config.lb.log_level);
+    start_log(config.lb);
     if (is_running(config)) {
         return fail("another dpdk-lb answers on " + config.lb.socket +
                     "; stop it, or choose another [lb] name or socket");
+    }
+    if (config.lb.hugepages) {
+        remove_hugepage_files(config.lb.name, false);  // of one that was killed
     }
     if (!passes_preflight(config)) {
         return 1;
@@ -152,7 +196,7 @@ int run_daemon(const Config& config, const Options& options) {
     if (Result<void> loaded = control.load(); !loaded) {
         return fail(loaded.error());
     }
-    const int status = run_control(config, options, io, control, *workers.value());
+    const int status = run_control(config, options, eal.value(), io, control, *workers.value());
     workers.value()->stop();
     spdlog::info("dpdk-lb '{}' has ended", config.lb.name);
     return status;

@@ -1,4 +1,5 @@
 // dpdk-lb: reads the command line and the configuration, then runs the daemon.
+#include <algorithm>
 #include <cstdio>
 
 #include <fmt/format.h>
@@ -21,12 +22,15 @@ int check_machine(const dlb::Config& config, const std::string& file) {
         fmt::print("note: a dpdk-lb answers on {}: what it holds (memory, twins) is not checked\n",
                    config.lb.socket);
     }
-    for (const dlb::Finding& finding :
-         dlb::preflight(config, running ? dlb::MachineState::InUse : dlb::MachineState::Free)) {
+    const auto tell = [&](const dlb::Finding& finding) {
         constexpr const char* kNames[] = {"error", "warning", "note"};
         fmt::print("{}: {}\n", kNames[static_cast<unsigned>(finding.severity)],
                    finding.to_string());
         status |= finding.severity == dlb::Severity::Error ? 1 : 0;
+    };
+    const auto state = running ? dlb::MachineState::InUse : dlb::MachineState::Free;
+    for (const auto& findings : {dlb::preflight(config, state), dlb::advise(config)}) {
+        std::for_each(findings.begin(), findings.end(), tell);
     }
     if (status == 0) {
         fmt::print("{}: fine: {} ports, {} services\n", file, config.ports.size(),

@@ -9,9 +9,7 @@ namespace dlb {
 
 namespace po = boost::program_options;
 
-namespace {
-
-po::options_description describe() {
+po::options_description describe_options() {
     po::options_description options("Options");
     options.add_options()                                                                         //
         ("config,c", po::value<std::string>()->value_name("FILE"), "the configuration, lb.toml")  //
@@ -24,6 +22,8 @@ po::options_description describe() {
         ("help,h", "print this help");
     return options;
 }
+
+namespace {
 
 std::string make_help(const po::options_description& options) {
     std::ostringstream text;
@@ -38,7 +38,7 @@ std::string make_help(const po::options_description& options) {
 }  // namespace
 
 Result<Options> parse_options(int argc, char** argv) {
-    const po::options_description description = describe();
+    const po::options_description description = describe_options();
     Options options;
     options.help_text = make_help(description);
     char** end = argv + argc;

@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include <boost/program_options/options_description.hpp>
+
 #include "config/config.hpp"
 #include "net/result.hpp"
 
@@ -22,6 +24,8 @@ struct Options {
     std::vector<std::string> eal;  // what stands behind `--`
     std::string help_text;
 };
+
+boost::program_options::options_description describe_options();
 
 // An Error names what is wrong with the command line.
 Result<Options> parse_options(int argc, char** argv);

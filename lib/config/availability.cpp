@@ -1,5 +1,6 @@
 #include "config/availability.hpp"
 
+#include <algorithm>
 #include <array>
 #include <initializer_list>
 #include <string>
@@ -19,43 +20,20 @@ namespace {
 bool never(const Value&) {
     return false;
 }
-bool is_empty(const Value& value) {
-    return value.is_string() && value.as_string(std::nothrow).str.empty();
-}
-bool is_none(const Value& value) {
-    return value.is_string() && value.as_string(std::nothrow).str == "none";
-}
-bool is_off(const Value& value) {
-    return value.is_boolean() && !value.as_boolean(std::nothrow);
-}
 
 struct NotYet {
     std::vector<std::string_view> keys;  // from the top
     bool (*harmless)(const Value&);      // asks for nothing
     std::string_view what;               // completes "… not in version 0.1"
     std::string_view mend;
-    // The key's table alone asks for it too.
-    bool implied = false;
 };
 
 const std::vector<NotYet>& not_yet() {
     static const std::vector<NotYet> entries = {
-        {{"lb", "user"}, is_empty, "giving up root is", "set user = \"\" or remove it"},
-        {{"service", "health", "type"},
-         is_none,
-         "health checks are",
-         "set type = \"none\" or remove the table",
-         true},
         {{"service", "discovery"},
          never,
          "discovery is",
          "give the backends as [[service.backend]]"},
-        {{"bgp", "enabled"}, is_off, "BGP is", "set enabled = false or remove the table", true},
-        {{"metrics", "listen"},
-         is_empty,
-         "the metrics listener is",
-         "set listen = \"\" or remove the table",
-         true},
         {{"kubernetes"}, never, "Kubernetes is", "remove the table"},
     };
     return entries;
@@ -72,10 +50,9 @@ void check_entry(const NotYet& entry, size_t depth, const Value& value, const Pa
     const Value* found = child(value, std::string(key));
     const bool last = depth + 1 == entry.keys.size();
     if (found == nullptr) {
-        if (last && entry.implied && value.is_table()) {
-            findings.add(path.key(key), refusal(entry.what), std::string(entry.mend));
-        }
-    } else if (last) {
+        return;
+    }
+    if (last) {
         if (!entry.harmless(*found)) {
             findings.add(path.key(key), refusal(entry.what), std::string(entry.mend));
         }
@@ -96,6 +73,16 @@ void check_available(const Value& root, Findings& findings) {
     for (const NotYet& entry : not_yet()) {
         check_entry(entry, 0, root, Path(), findings);
     }
+}
+
+bool is_available(std::string_view path) {
+    return std::none_of(not_yet().begin(), not_yet().end(), [path](const NotYet& entry) {
+        std::string table;
+        for (size_t i = 0; i < entry.keys.size(); ++i) {
+            table += (i == 0 ? "" : ".") + std::string(entry.keys[i]);
+        }
+        return table == path;
+    });
 }
 
 }  // namespace dlb::conf

@@ -4,6 +4,8 @@
 // Thread safety: pure functions.
 #pragma once
 
+#include <string_view>
+
 #include "config/findings.hpp"
 #include "config/toml_value.hpp"
 
@@ -11,5 +13,8 @@ namespace dlb::conf {
 
 // Keys that the configuration's structs do not hold.
 void check_available(const Value& root, Findings& findings);
+
+// Whether this version does what the table at `path` ("service.discovery") asks for.
+bool is_available(std::string_view path);
 
 }  // namespace dlb::conf

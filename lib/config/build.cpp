@@ -1,116 +1,12 @@
 #include "config/build.hpp"
 
-#include <chrono>
-#include <concepts>
-#include <limits>
-
-#include "config/notation.hpp"
+#include "config/read_values.hpp"
 #include "lb/outer_header.hpp"
 #include "lb/types.hpp"
 
 namespace dlb::conf {
 
 namespace {
-
-const std::string* as_text(const Value& value) {
-    return value.is_string() ? &value.as_string(std::nothrow).str : nullptr;
-}
-
-void read(const Value& value, bool& out) {
-    if (value.is_boolean()) {
-        out = value.as_boolean(std::nothrow);
-    }
-}
-
-void read(const Value& value, std::string& out) {
-    if (const std::string* text = as_text(value)) {
-        out = *text;
-    }
-}
-
-template <std::unsigned_integral T>
-void read(const Value& value, T& out) {
-    if (value.is_integer() && value.as_integer(std::nothrow) >= 0 &&
-        static_cast<uint64_t>(value.as_integer(std::nothrow)) <= std::numeric_limits<T>::max()) {
-        out = static_cast<T>(value.as_integer(std::nothrow));
-    }
-}
-
-std::optional<IdleMode> parse_idle_mode(std::string_view name) {
-    return name == "busy"       ? std::optional(IdleMode::Busy)
-           : name == "adaptive" ? std::optional(IdleMode::Adaptive)
-                                : std::nullopt;
-}
-
-// For what is written as a string.
-template <typename T, typename Parse>
-void read_by(const Value& value, T& out, Parse parse) {
-    if (const std::string* text = as_text(value)) {
-        if (const auto parsed = parse(*text)) {
-            out = *parsed;
-        }
-    }
-}
-
-template <typename T>
-requires requires {
-    T::parse(std::string_view());
-}
-void read(const Value& value, T& out) {
-    read_by(value, out, [](const std::string& text) { return T::parse(text); });
-}
-void read(const Value& value, std::chrono::milliseconds& out) {
-    read_by(value, out, parse_duration);
-}
-void read(const Value& value, IdleMode& out) {
-    read_by(value, out, parse_idle_mode);
-}
-void read(const Value& value, LogLevel& out) {
-    read_by(value, out, parse_log_level);
-}
-void read(const Value& value, Protocol& out) {
-    read_by(value, out, parse_protocol);
-}
-void read(const Value& value, Mode& out) {
-    read_by(value, out, parse_mode);
-}
-void read(const Value& value, SchedulerKind& out) {
-    read_by(value, out, parse_scheduler);
-}
-void read(const Value& value, Overflow& out) {
-    read_by(value, out, parse_overflow);
-}
-
-// One or many.
-template <typename T>
-void read(const Value& value, std::vector<T>& out) {
-    out.clear();
-    if (!value.is_array()) {
-        read(value, out.emplace_back());
-        return;
-    }
-    for (const Value& element : value.as_array(std::nothrow)) {
-        read(element, out.emplace_back());
-    }
-}
-
-template <typename T>
-void take(const Value& table, const char* key, T& out) {
-    if (const Value* value = child(table, key)) {
-        read(*value, out);
-    }
-}
-
-template <typename T, typename Build>
-void take_tables(const Value& table, const char* key, std::vector<T>& out, Build build) {
-    const Value* list = child(table, key);
-    if (list == nullptr || !list->is_array()) {
-        return;
-    }
-    for (const Value& element : list->as_array(std::nothrow)) {
-        out.push_back(build(element));
-    }
-}
 
 LbConfig build_lb(const Value& table) {
     LbConfig lb;
@@ -131,7 +27,9 @@ LbConfig build_lb(const Value& table) {
     take(table, "flow_table_size", lb.flow_table_size);
     take(table, "mbufs", lb.mbufs);
     take(table, "drain_time", lb.drain_time);
+    take(table, "user", lb.user);
     take(table, "log_level", lb.log_level);
+    take(table, "log_format", lb.log_format);
     return lb;
 }
 
@@ -167,6 +65,35 @@ BackendConfig build_backend(const Value& table) {
     return backend;
 }
 
+HealthConfig build_health(const Value& table) {
+    HealthConfig health;
+    health.type = HealthType::Tcp;  // a table without a type asks for a check
+    take(table, "type", health.type);
+    take(table, "interval", health.interval);
+    take(table, "timeout", health.timeout);
+    take(table, "rise", health.rise);
+    take(table, "fall", health.fall);
+    take(table, "port", health.port);
+    take(table, "path", health.path);
+    take(table, "expect", health.expect);
+    take(table, "host", health.host);
+    take(table, "inside_tunnel", health.inside_tunnel);
+    take(table, "panic_threshold", health.panic_threshold);
+    take(table, "command", health.command);
+    return health;
+}
+
+MetricsConfig build_metrics(const Value& table) {
+    MetricsConfig metrics;
+    if (const Value* listen = child(table, "listen")) {
+        metrics.listen.reset();  // "": off
+        if (const std::string* text = as_text(*listen)) {
+            metrics.listen = Endpoint::parse(*text);
+        }
+    }
+    return metrics;
+}
+
 ServiceConfig build_service(const Value& table) {
     ServiceConfig service;
     take(table, "name", service.name);
@@ -195,6 +122,9 @@ ServiceConfig build_service(const Value& table) {
     take(table, "max_new_flows", service.max_new_flows);
     take(table, "mss_clamp", service.mss_clamp);
     take(table, "min_backends", service.min_backends);
+    if (const Value* health = child(table, "health")) {
+        service.health = build_health(*health);
+    }
     take_tables(table, "backend", service.backends, build_backend);
     return service;
 }
@@ -207,6 +137,12 @@ Config build_config(const Value& root) {
     config.lb = build_lb(lb == nullptr ? Value(Value::table_type()) : *lb);
     take_tables(root, "port", config.ports, build_port);
     take_tables(root, "service", config.services, build_service);
+    if (const Value* metrics = child(root, "metrics")) {
+        config.metrics = build_metrics(*metrics);
+    }
+    if (const Value* bgp = child(root, "bgp")) {
+        config.bgp = build_bgp(*bgp, config.ports);
+    }
     return config;
 }
 

@@ -12,4 +12,8 @@ namespace dlb::conf {
 
 Config build_config(const Value& root);
 
+// A password_file is not read here: see read_passwords().
+size_t count_next_hops(const Value& root);  // as given; BgpConfig has one a family
+BgpConfig build_bgp(const Value& table, const std::vector<PortConfig>& ports);
+
 }  // namespace dlb::conf

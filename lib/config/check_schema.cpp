@@ -30,6 +30,15 @@ std::string describe(const Value& value) {
     }
 }
 
+// A value's kind alone.
+std::string describe_secret(const Value& value) {
+    return value.is_string()    ? "such a text"
+           : value.is_array()   ? "a list"
+           : value.is_table()   ? "a table"
+           : value.is_boolean() ? "true or false"
+                                : "a number or date";
+}
+
 class SchemaCheck {
   public:
     SchemaCheck(bool complete, Findings& findings) : complete_(complete), findings_(findings) {}
@@ -89,8 +98,16 @@ class SchemaCheck {
 
     void one(const Field& field, const Value& value, const Path& path, std::string_view verb) {
         if (!field.rule.accepts(value)) {
-            findings_.add(path, fmt::format("{} {} {}", field.key, verb, describe(value)),
+            findings_.add(path,
+                          fmt::format("{} {} {}", field.key, verb,
+                                      field.secret ? describe_secret(value) : describe(value)),
                           "give " + field.rule.wanted);
+        } else if (field.secret && value.is_string() &&
+                   value.as_string(std::nothrow).str == kHidden) {
+            findings_.add(path,
+                          fmt::format("{} is {}, which --dump-config prints in place of a secret",
+                                      field.key, toml_string(kHidden)),
+                          "give the secret itself");
         }
     }
 

@@ -23,14 +23,32 @@ using conf::Finding;
 using conf::Findings;
 
 // REQUIRES: the document without errors.
-Config check_document(const conf::Value& root, Findings& findings) {
+Config check_document(const conf::Value& root, const std::string& file, Findings& findings) {
     Config config = conf::build_config(root);
     conf::check_available(root, findings);
     findings.seal();
     conf::check_ports(config.ports, findings);
     conf::check_services(config.services, config.ports, findings);
     conf::check_claims(config.services, findings);
+    conf::check_bgp(config.bgp, conf::count_next_hops(root), config.ports, findings);
+    conf::read_passwords(config.bgp, file, findings);
     return config;
+}
+
+// nullopt: something is wrong, and only parse_document() knows where.
+std::optional<Config> read_good(std::string_view text, const std::string& file) {
+    const std::optional<conf::Value> root = conf::read_quickly(text);
+    if (!root) {
+        return std::nullopt;
+    }
+    Findings findings;
+    conf::check_schema(*root, true, findings);
+    if (!findings.all().empty()) {
+        return std::nullopt;
+    }
+    findings.seal();
+    Config config = check_document(*root, file, findings);
+    return findings.all().empty() ? std::optional(std::move(config)) : std::nullopt;
 }
 
 struct Closer {
@@ -90,8 +108,11 @@ std::string ConfigError::to_string() const {
 }
 
 ConfigResult parse_config(std::string_view text, const std::string& file) {
-    const conf::Document document = conf::parse_document(std::string(text));
     ConfigResult result;
+    if ((result.config = read_good(text, file))) {
+        return result;
+    }
+    const conf::Document document = conf::parse_document(std::string(text));
     for (const conf::TextError& error : document.errors) {
         result.errors.push_back({file, error.line, "", error.problem, error.mend});
     }
@@ -104,7 +125,7 @@ ConfigResult parse_config(std::string_view text, const std::string& file) {
     findings.seal();
     std::optional<Config> config;
     if (complete) {
-        config = check_document(*document.root, findings);
+        config = check_document(*document.root, file, findings);
     }
     for (const Finding& finding : findings.all()) {
         result.errors.push_back({file, conf::find_line(*document.root, finding.where),

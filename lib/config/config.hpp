@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "config/bgp_config.hpp"
 #include "lb/service_config.hpp"
 #include "net/ip_address.hpp"
 
@@ -19,10 +20,13 @@ namespace dlb {
 
 enum class IdleMode : uint8_t { Busy, Adaptive };
 enum class LogLevel : uint8_t { Error, Warn, Info, Debug };
+enum class LogFormat : uint8_t { Text, Json };
 
 std::string_view to_string(IdleMode mode);
 std::string_view to_string(LogLevel level);
+std::string_view to_string(LogFormat format);
 std::optional<LogLevel> parse_log_level(std::string_view name);
+std::optional<LogFormat> parse_log_format(std::string_view name);
 
 struct LbConfig {
     std::string name = "lb1";
@@ -35,7 +39,9 @@ struct LbConfig {
     uint32_t flow_table_size = 1048576;  // flows per worker
     uint32_t mbufs = 32768;              // all ports together
     std::chrono::milliseconds drain_time = std::chrono::seconds(2);
+    std::string user;  // give up root for this user after start-up; "": stay
     LogLevel log_level = LogLevel::Info;
+    LogFormat log_format = LogFormat::Text;
 
     friend bool operator==(const LbConfig&, const LbConfig&) = default;
 };
@@ -60,10 +66,18 @@ struct PortConfig {
     friend bool operator==(const PortConfig&, const PortConfig&) = default;
 };
 
+struct MetricsConfig {
+    std::optional<Endpoint> listen = Endpoint::parse("127.0.0.1:9477");  // none: off
+
+    friend bool operator==(const MetricsConfig&, const MetricsConfig&) = default;
+};
+
 struct Config {
     LbConfig lb;
     std::vector<PortConfig> ports;
     std::vector<ServiceConfig> services;
+    MetricsConfig metrics;
+    BgpConfig bgp;
 
     friend bool operator==(const Config&, const Config&) = default;
 };
@@ -90,8 +104,21 @@ ConfigResult load_config(const std::string& file);
 // The same for text at hand; `file` is the name that errors show.
 ConfigResult parse_config(std::string_view text, const std::string& file);
 
-// The effective configuration as TOML, defaults filled in. Parses back to an equal Config.
+// The effective configuration as TOML, defaults filled in. Parses back to an equal Config, where it
+// has no secret: those are shown as "***", which a file may not have.
 std::string dump_config(const Config& config);
+
+// The same as single values, for telling two configurations apart key by key.
+struct ConfigValue {
+    // "lb.drain_time", "bgp.neighbor.10.0.0.1.asn"; of a service "scheduler", "health.interval"
+    std::string key;
+    std::string text;  // as TOML: "\"2s\"", "[80, 443]"
+    friend bool operator==(const ConfigValue&, const ConfigValue&) = default;
+};
+// All but ports and services. REQUIRES: values of keys that end in "password" are shown to nobody.
+std::vector<ConfigValue> list_settings(const Config& config);
+std::vector<ConfigValue> list_values(const ServiceConfig& service);  // without its backends
+std::vector<ConfigValue> list_values(const BackendConfig& backend);
 
 // Checks that hold for one service on its own, and against the ports and other services: used for
 // the file and for the console's edits alike. Lines are 0.

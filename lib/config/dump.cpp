@@ -1,4 +1,7 @@
+#include <algorithm>
 #include <iterator>
+#include <map>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -93,7 +96,9 @@ void dump_lb(const LbConfig& lb, Writer out) {
     out.key("flow_table_size", lb.flow_table_size);
     out.key("mbufs", lb.mbufs);
     out.key("drain_time", lb.drain_time);
+    out.key("user", lb.user);
     out.key("log_level", to_string(lb.log_level));
+    out.key("log_format", to_string(lb.log_format));
 }
 
 void dump_port(const PortConfig& port, Writer out) {
@@ -131,6 +136,22 @@ std::string show(const FlowTimeouts& timeout) {
                        show(timeout.tcp_fin), show(timeout.udp));
 }
 
+void dump_health(const HealthConfig& health, Writer out) {
+    out.header("[service.health]");
+    out.key("type", to_string(health.type));
+    out.key("interval", health.interval);
+    out.key("timeout", health.timeout);
+    out.key("rise", health.rise);
+    out.key("fall", health.fall);
+    out.key("port", health.port);
+    out.key("path", health.path);
+    out.key("expect", health.expect);
+    out.key("host", health.host);
+    out.key("inside_tunnel", health.inside_tunnel);
+    out.raw("panic_threshold", fmt::format("{}", health.panic_threshold));
+    out.key("command", health.command);
+}
+
 void dump_service(const ServiceConfig& service, Writer out) {
     out.header("[[service]]");
     out.key("name", service.name);
@@ -157,9 +178,130 @@ void dump_service(const ServiceConfig& service, Writer out) {
         out.key("mss_clamp", service.mss_clamp);
     }
     out.key("min_backends", service.min_backends);
+    if (service.health != HealthConfig()) {
+        dump_health(service.health, out.inner());
+    }
     for (const BackendConfig& backend : service.backends) {
         dump_backend(backend, out.inner());
     }
+}
+
+void dump_metrics(const MetricsConfig& metrics, Writer out) {
+    out.header("[metrics]");
+    out.key("listen", metrics.listen ? metrics.listen->to_string() : "");
+}
+
+std::string numbers(const std::vector<BgpCommunity>& communities) {
+    std::vector<std::string> texts;
+    for (const BgpCommunity& community : communities) {
+        texts.push_back(fmt::format("{}:{}", community.asn, community.value));
+    }
+    return show(texts);
+}
+std::string numbers(const std::vector<BgpLargeCommunity>& communities) {
+    std::vector<std::string> texts;
+    for (const BgpLargeCommunity& community : communities) {
+        texts.push_back(
+            fmt::format("{}:{}:{}", community.global, community.local1, community.local2));
+    }
+    return show(texts);
+}
+
+void dump_bgp_neighbor(const BgpNeighborConfig& neighbor, Writer out) {  // without the password
+    out.header("[[bgp.neighbor]]");
+    if (neighbor.address) {
+        out.key("address", *neighbor.address);
+    } else if (neighbor.prefix) {
+        out.key("prefix", *neighbor.prefix);
+    }
+    out.key("asn", neighbor.asn);
+    if (neighbor.address) {
+        out.key("port", neighbor.port);
+        out.key("local_address", neighbor.local_address ? neighbor.local_address->to_string() : "");
+    }
+    out.key("hold_time", std::chrono::milliseconds(neighbor.hold_time));
+    out.key("connect_retry", neighbor.connect_retry);
+    out.key("passive", neighbor.passive);
+    out.key("password_file", neighbor.password_file);
+    out.key("ttl_security", neighbor.ttl_security);
+    out.key("multihop", neighbor.multihop);
+    std::vector<std::string> families;
+    if (neighbor.ipv4) {
+        families.emplace_back("ipv4-unicast");
+    }
+    if (neighbor.ipv6) {
+        families.emplace_back("ipv6-unicast");
+    }
+    out.key("families", families);
+    out.key("add_path", neighbor.add_path);
+    out.key("extended_next_hop", neighbor.extended_next_hop);
+    out.key("prepend", neighbor.prepend);
+    out.raw("bfd",
+            fmt::format("{{ enabled = {}, interval = {}, multiplier = {} }}", neighbor.bfd.enabled,
+                        show(neighbor.bfd.interval), neighbor.bfd.multiplier));
+}
+
+void dump_bgp(const BgpConfig& bgp, Writer out) {
+    const bool default_listen = bgp.listen.size() > 1;
+    std::vector<IpAddress> next_hops;
+    for (const auto& next_hop : {bgp.next_hop4, bgp.next_hop6}) {
+        if (next_hop) {
+            next_hops.push_back(*next_hop);
+        }
+    }
+    out.header("[bgp]");
+    out.key("enabled", bgp.enabled);
+    if (bgp.asn != 0) {
+        out.key("asn", bgp.asn);
+    }
+    out.key("router_id", bgp.router_id.is_unspecified() ? "" : bgp.router_id.to_string());
+    if (!default_listen) {
+        out.key("listen", bgp.listen.empty() ? "" : bgp.listen[0].to_string());
+    }
+    out.key("next_hop", next_hops);
+    out.key("announce",
+            std::string_view(bgp.announce == BgpAnnounce::Always ? "always" : "healthy"));
+    out.key("aggregate", bgp.aggregate);
+    out.raw("communities", numbers(bgp.communities));
+    out.raw("large_communities", numbers(bgp.large_communities));
+    out.key("med", bgp.med);
+    out.key("local_preference", bgp.local_preference);
+    out.key("link_bandwidth", bgp.link_bandwidth_mbps);
+    out.raw("graceful_restart",
+            fmt::format("{{ enabled = {}, restart_time = {} }}", bgp.graceful_restart.enabled,
+                        show(std::chrono::milliseconds(bgp.graceful_restart.restart_time))));
+    for (const BgpNeighborConfig& neighbor : bgp.neighbors) {
+        dump_bgp_neighbor(neighbor, out.inner());
+        if (neighbor.password_file.empty()) {
+            out.inner().key("password", conf::hidden(neighbor.password));
+        }
+    }
+}
+
+// Text of this file's own writing as values: "[service.health]" and "  rise = 1" under a first
+// header "[[service]]" become health.rise and 1. `top`: the header is a part of the name.
+std::vector<ConfigValue> read_values(const std::string& dumped, bool top) {
+    std::vector<ConfigValue> values;
+    std::map<std::string, unsigned> seen;  // of lists of tables
+    std::string table;
+    std::istringstream lines(dumped);
+    for (std::string line; std::getline(lines, line);) {
+        const size_t start = std::min(line.find_first_not_of(" ["), line.size());
+        if (line.empty() || line[line.find_first_not_of(' ')] == '[') {
+            table = line.substr(start, line.find(']', start) - start);
+            const bool many = line.find("[[") != std::string::npos && (top || !seen.empty());
+            const unsigned number = ++seen[table];
+            const size_t dot = table.find('.');
+            if (!top) {
+                table = dot == std::string::npos ? "" : table.substr(dot + 1);
+            }
+            table += table.empty() ? "" : many ? fmt::format("[{}].", number) : ".";
+        } else {
+            const size_t equals = line.find(" = ");
+            values.push_back({table + line.substr(start, equals - start), line.substr(equals + 3)});
+        }
+    }
+    return values;
 }
 
 }  // namespace
@@ -173,7 +315,49 @@ std::string dump_config(const Config& config) {
     for (const ServiceConfig& service : config.services) {
         dump_service(service, Writer(out));
     }
+    if (config.bgp != BgpConfig()) {
+        dump_bgp(config.bgp, Writer(out));
+    }
+    dump_metrics(config.metrics, Writer(out));
     return out;
+}
+
+std::vector<ConfigValue> list_settings(const Config& config) {
+    Config settings = config;
+    settings.ports.clear();
+    settings.services.clear();
+    settings.bgp.neighbors.clear();
+    std::vector<ConfigValue> values = read_values(dump_config(settings), true);
+    for (const BgpNeighborConfig& neighbor : config.bgp.neighbors) {
+        std::string out;
+        dump_bgp_neighbor(neighbor, Writer(out));
+        Writer(out).key("password", neighbor.password);
+        for (ConfigValue& value : read_values(out, false)) {
+            value.key.replace(0, std::string_view("neighbor").size(),
+                              "bgp.neighbor." + neighbor.name());
+            values.push_back(std::move(value));
+        }
+    }
+    return values;
+}
+
+std::vector<ConfigValue> list_values(const ServiceConfig& service) {
+    ServiceConfig alone = service;
+    alone.backends.clear();
+    std::string out;
+    dump_service(alone, Writer(out));
+    return read_values(out, false);
+}
+
+std::vector<ConfigValue> list_values(const BackendConfig& backend) {
+    std::string out;
+    dump_backend(backend, Writer(out));
+    // "service.backend" is what all of it is about.
+    std::vector<ConfigValue> values = read_values(out, false);
+    for (ConfigValue& value : values) {
+        value.key.erase(0, std::string_view("backend.").size());
+    }
+    return values;
 }
 
 }  // namespace dlb

@@ -12,6 +12,16 @@ std::string_view to_string(IdleMode mode) {
     return mode == IdleMode::Busy ? "busy" : "adaptive";
 }
 
+std::string_view to_string(LogFormat format) {
+    return format == LogFormat::Json ? "json" : "text";
+}
+
+std::optional<LogFormat> parse_log_format(std::string_view name) {
+    return name == "text"   ? std::optional(LogFormat::Text)
+           : name == "json" ? std::optional(LogFormat::Json)
+                            : std::nullopt;
+}
+
 std::string_view to_string(LogLevel level) {
     return kLogLevelNames[static_cast<size_t>(level)];
 }

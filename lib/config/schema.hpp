@@ -27,6 +27,9 @@ struct Field {
     Rule rule;                  // One, Many
     std::vector<Field> fields;  // Table, Tables
     bool required = false;
+    std::string_view help = {};   // one sentence for the manual
+    std::string_view usual = {};  // the default in words, where dump_config() does not tell it
+    bool secret = false;          // no message shows its value
 };
 
 // The fields at the top of the file.

@@ -15,6 +15,12 @@ std::string toml_string(std::string_view text);
 // The same for a message: one line, and not more than about 60 bytes of the text.
 std::string in_quotes(std::string_view text);
 
+// What is shown in place of a secret; a file that has it as the value is refused.
+inline constexpr std::string_view kHidden = "***";
+inline std::string hidden(std::string_view secret) {
+    return std::string(secret.empty() ? secret : kHidden);
+}
+
 // A name in single quotes, or what stands in its place as in_quotes() has it.
 std::string named(std::string_view name);
 

@@ -24,8 +24,18 @@ void check_services(const std::vector<ServiceConfig>& services,
 // What a service asks for that rests on flows, against `sticky`. `path` is the service's.
 void check_state(const ServiceConfig& service, const Path& path, Findings& findings);
 
+// How its backends are checked.
+void check_health(const ServiceConfig& service, const std::vector<PortConfig>& ports,
+                  const Path& path, Findings& findings);
+
 // Services against each other.
 void check_claims(const std::vector<ServiceConfig>& services, Findings& findings);
+
+// `next_hops`: how many the file gives.
+void check_bgp(const BgpConfig& bgp, size_t next_hops, const std::vector<PortConfig>& ports,
+               Findings& findings);
+// Fills in what password_file names, from the folder of the configuration where it is relative.
+void read_passwords(BgpConfig& bgp, const std::string& config_file, Findings& findings);
 
 Path service_path(const std::vector<ServiceConfig>& services, size_t index);
 

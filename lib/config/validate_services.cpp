@@ -8,6 +8,7 @@
 #include "config/notation.hpp"
 #include "config/text.hpp"
 #include "config/validate.hpp"
+#include "config/vip_index.hpp"
 
 namespace dlb::conf {
 
@@ -42,9 +43,14 @@ bool rewrites_ports(Mode mode) {
 class ServiceCheck {
   public:
     ServiceCheck(const ServiceConfig& service, const Path& path,
-                 const std::vector<ServiceConfig>& services, const std::vector<PortConfig>& ports,
-                 Findings& findings)
-        : service_(service), path_(path), services_(services), ports_(ports), findings_(findings) {}
+                 const std::vector<ServiceConfig>& services, const VipIndex& vips,
+                 const std::vector<PortConfig>& ports, Findings& findings)
+        : service_(service),
+          path_(path),
+          services_(services),
+          vips_(vips),
+          ports_(ports),
+          findings_(findings) {}
 
     void run() {
         if (!is_name(service_.name, kServiceNameLength)) {
@@ -231,22 +237,18 @@ class ServiceCheck {
     // What is sent there would come back to the load balancer, which also answers ARP for it.
     void backend_is_no_vip(const BackendConfig& backend, const Path& where) {
         const std::string shown = backend.address.to_string();
-        for (const ServiceConfig& other : services_) {
-            for (const Prefix& vip : other.vip) {
-                if (!vip.contains(backend.address)) {
-                    continue;
-                }
-                const std::string verb = vip.is_host() ? "is" : "lies in";
-                const std::string which = vip.is_host() ? "" : " " + vip.to_string();
-                findings_.add(
-                    where.key("address"),
-                    &other == &service_
-                        ? fmt::format("backend {} {} the service's own vip{}", shown, verb, which)
-                        : fmt::format("backend {} {} a vip{} of service {}", shown, verb, which,
-                                      named(other.name)),
-                    "give the server's address", {path_.key("vip")});
-                return;
-            }
+        if (const auto place = vips_.find(backend.address)) {
+            const ServiceConfig& other = services_[place->first];
+            const Prefix& vip = other.vip[place->second];
+            const std::string verb = vip.is_host() ? "is" : "lies in";
+            const std::string which = vip.is_host() ? "" : " " + vip.to_string();
+            findings_.add(where.key("address"),
+                          &other == &service_ ? fmt::format("backend {} {} the service's own vip{}",
+                                                            shown, verb, which)
+                                              : fmt::format("backend {} {} a vip{} of service {}",
+                                                            shown, verb, which, named(other.name)),
+                          "give the server's address", {path_.key("vip")});
+            return;
         }
         for (const PortConfig& port : ports_) {
             for (const InterfaceAddress& own : port.address) {
@@ -351,6 +353,7 @@ class ServiceCheck {
     const ServiceConfig& service_;
     const Path& path_;
     const std::vector<ServiceConfig>& services_;
+    const VipIndex& vips_;  // of services_
     const std::vector<PortConfig>& ports_;
     Findings& findings_;
     std::set<Endpoint> seen_backends_;
@@ -382,10 +385,12 @@ Path service_path(const std::vector<ServiceConfig>& services, size_t index) {
 
 void check_services(const std::vector<ServiceConfig>& services,
                     const std::vector<PortConfig>& ports, Findings& findings) {
+    const VipIndex vips(services);
     for (size_t i = 0; i < services.size(); ++i) {
         const Path path = service_path(services, i);
-        ServiceCheck(services[i], path, services, ports, findings).run();
+        ServiceCheck(services[i], path, services, vips, ports, findings).run();
         check_state(services[i], path, findings);
+        check_health(services[i], ports, path, findings);
     }
 }
 

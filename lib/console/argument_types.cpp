@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "config/notation.hpp"
 #include "console/words.hpp"
 
 namespace dlb {
@@ -61,8 +62,8 @@ std::vector<std::string> service_names(const ControlApi& control, const Argument
 
 std::vector<std::string> backend_addresses(const ControlApi& control, const Arguments& before) {
     std::vector<std::string> addresses;
-    for (const BackendStatus& backend : control.backends()) {
-        if (backend.service == before.get("SERVICE")) {
+    if (!before.get("SERVICE").empty()) {
+        for (const BackendStatus& backend : control.backends(before.get("SERVICE"))) {
             addresses.push_back(backend.config.address.to_string());
         }
     }
@@ -78,6 +79,31 @@ std::vector<std::string> backend_ports(const ControlApi& control, const Argument
         }
     }
     return ports;
+}
+
+std::vector<std::string> bgp_neighbors(const ControlApi& control, const Arguments&) {
+    std::vector<std::string> addresses;
+    for (const BgpNeighborStatus& neighbor : control.bgp().neighbors) {
+        addresses.push_back(neighbor.address.to_string());
+    }
+    return addresses;
+}
+
+std::vector<std::string> served_vips(const ControlApi& control, const Arguments&) {
+    std::vector<std::string> vips;
+    for (const ServiceStatus& service : control.services()) {
+        for (const Prefix& vip : service.config.vip) {
+            vips.push_back(vip.to_string());
+        }
+    }
+    return vips;
+}
+
+// Not longer than a day: a timer of the control thread's.
+std::optional<std::chrono::milliseconds> some_time(std::string_view word) {
+    const auto duration = conf::parse_duration(word);
+    return duration && duration->count() > 0 && *duration <= std::chrono::hours(24) ? duration
+                                                                                    : std::nullopt;
 }
 
 template <typename Enum>
@@ -96,8 +122,13 @@ constexpr std::array kTypes = {
     ArgumentType{"address", "an IPv4 or IPv6 address", parses<IpAddress>},
     ArgumentType{"backend", "the address of a backend, IPv4 or IPv6", parses<IpAddress>,
                  backend_addresses},
+    ArgumentType{"bgp-neighbor", "the address of a BGP neighbor", parses<IpAddress>, bgp_neighbors},
     ArgumentType{"vip", "addresses or prefixes, separated by commas",
                  [](std::string_view word) { return parse_vips(word).ok(); }},
+    ArgumentType{"served-vip", "a VIP of a service, or several, separated by commas",
+                 [](std::string_view word) { return parse_vips(word).ok(); }, served_vips},
+    ArgumentType{"duration", "a time like \"500ms\", \"60s\" or \"5m\", at most 24h",
+                 [](std::string_view word) { return some_time(word).has_value(); }},
     ArgumentType{"endpoint", "ADDRESS:PORT, or [ADDRESS]:PORT for IPv6", parses<Endpoint>},
     ArgumentType{"ports", "ports from 1 to 65535, separated by commas",
                  [](std::string_view word) { return parse_ports(word).ok(); }},
@@ -109,6 +140,8 @@ constexpr std::array kTypes = {
     ArgumentType{"udp-port", "a UDP port from 1 to 65535", is_number<1, 65535>},
     ArgumentType{"mac", "a MAC address, 02:00:00:00:00:01", parses<MacAddress>},
     ArgumentType{"limit", "a whole number from 1 to 20000", is_number<1, 20000>},
+    ArgumentType{"seconds", "seconds from 0.1 to 3600",
+                 [](std::string_view word) { return parse_seconds(word).has_value(); }},
     ArgumentType{"mode", "nat, fnat, dr, ipip, gre, gue, fou or vxlan",
                  [](std::string_view word) { return parse_mode(word).has_value(); },
                  [](const ControlApi&, const Arguments&) { return enum_names<Mode>(kModes); }},
@@ -116,6 +149,13 @@ constexpr std::array kTypes = {
         "scheduler", "maglev, rr, wrr, lc, wlc, sh or random",
         [](std::string_view word) { return parse_scheduler(word).has_value(); },
         [](const ControlApi&, const Arguments&) { return enum_names<SchedulerKind>(kSchedulers); }},
+    ArgumentType{"new-file", "the absolute path of a file that is not there yet",
+                 [](std::string_view word) { return word.starts_with('/'); }},
+    ArgumentType{"capture-count", "a whole number from 1 to 1000000",
+                 is_number<1, CaptureQuery::kMaxCount>},
+    ArgumentType{"capture-seconds", "a whole number from 1 to 3600",
+                 is_number<1, CaptureQuery::kMaxSeconds>},
+    ArgumentType{"filter", "a filter of pcap-filter(7), in quotes: \"tcp port 80\"", is_any},
     ArgumentType{"word", "a command or the first words of one", is_any},
 };
 
@@ -169,10 +209,21 @@ uint32_t Arguments::number(std::string_view name) const {
     return whole_number(get(name), 0, UINT32_MAX).value();
 }
 
+std::chrono::milliseconds Arguments::duration(std::string_view name) const {
+    return some_time(get(name)).value();
+}
+
 const ArgumentType* find_argument_type(std::string_view name) {
     const auto* found = std::find_if(kTypes.begin(), kTypes.end(),
                                      [&](const ArgumentType& type) { return type.name == name; });
     return found == kTypes.end() ? nullptr : found;
+}
+
+std::optional<double> parse_seconds(std::string_view word) {
+    double value = 0;
+    const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), value);
+    const bool whole = error == std::errc{} && end == word.data() + word.size();
+    return whole && value >= 0.1 && value <= 3600 ? std::optional(value) : std::nullopt;
 }
 
 Result<std::vector<uint16_t>> parse_ports(std::string_view list) {

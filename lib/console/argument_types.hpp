@@ -2,7 +2,9 @@
 // by Tab. Thread safety: control thread only (values() asks the ControlApi).
 #pragma once
 
+#include <chrono>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -29,6 +31,7 @@ class Arguments {
     IpAddress address(std::string_view name) const;
     Endpoint endpoint(std::string_view name) const;
     uint32_t number(std::string_view name) const;
+    std::chrono::milliseconds duration(std::string_view name) const;
 
   private:
     const std::string* find(std::string_view name) const;
@@ -48,6 +51,8 @@ struct ArgumentType {
 // nullptr: no such type.
 const ArgumentType* find_argument_type(std::string_view name);
 
+// "0.5", from 0.1 to 3600.
+std::optional<double> parse_seconds(std::string_view word);
 // "80,443" as numbers; an error for anything but whole ports above 0.
 Result<std::vector<uint16_t>> parse_ports(std::string_view list);
 // "10.1.1.1,2001:db8:1::/64" as prefixes.

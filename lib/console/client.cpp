@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
-#include <cstdlib>
 #include <filesystem>
 #include <optional>
 #include <string_view>
@@ -12,26 +11,17 @@
 #include <poll.h>
 #include <unistd.h>
 
+#include "console/client_commands.hpp"
 #include "console/connection.hpp"
 #include "console/line_editor.hpp"
+#include "console/pager.hpp"
+#include "console/paint.hpp"
+#include "console/watch.hpp"
 #include "console/words.hpp"
 
 namespace dlb {
 
 namespace {
-
-bool coloured(int fd) {
-    const char* no_color = std::getenv("NO_COLOR");
-    const char* term = std::getenv("TERM");
-    return ::isatty(fd) == 1 && (no_color == nullptr || *no_color == '\0') && term != nullptr &&
-           std::string_view(term) != "dumb";
-}
-
-void print_error(const std::string& error, const std::string& where = {}) {
-    const bool colour = coloured(STDERR_FILENO);
-    fmt::print(stderr, "{}error:{} {}{}\n", colour ? "\033[31m" : "", colour ? "\033[0m" : "",
-               where, error);
-}
 
 struct Outcome {
     int status = 0;
@@ -39,10 +29,48 @@ struct Outcome {
     bool lost = false;  // no more to be had from this connection
 };
 
-// Runs one line and prints what comes of it. `where` precedes an error.
-Outcome run_line(ConsoleConnection& connection, bool json, const std::string& line,
-                 const std::string& where = {}) {
-    const auto reply = connection.ask({{"command", line}, {"json", json}});
+void print_error_line(const std::string& error, bool colour) {
+    fmt::print(stderr, "{}error:{} {}\n", colour ? "\033[31m" : "", colour ? "\033[0m" : "", error);
+}
+
+int no_connection(const std::string& error, const ClientSettings& settings) {
+    print_error_line(error, is_coloured(STDERR_FILENO, settings.color));
+    return 1;
+}
+
+// Runs lines and prints what comes of them.
+class Client {
+  public:
+    Client(ConsoleConnection& connection, std::string socket, const ClientSettings& settings,
+           bool in_daemon)
+        : connection_(connection),
+          socket_(std::move(socket)),
+          settings_(settings),
+          in_daemon_(in_daemon) {}
+
+    // `where` precedes an error.
+    Outcome run(const std::string& line, const std::string& where = {});
+    bool coloured(int fd) const { return is_coloured(fd, settings_.color); }
+    void print_error(const std::string& error, const std::string& where = {}) const {
+        print_error_line(where + error, coloured(STDERR_FILENO));
+    }
+    ConsoleConnection& connection() { return connection_; }
+
+  private:
+    Outcome run_own(const OwnCommand& own, const std::string& where);
+    void print_answer(std::string output) const;
+
+    ConsoleConnection& connection_;
+    std::string socket_;
+    ClientSettings settings_;
+    bool in_daemon_;
+};
+
+Outcome Client::run(const std::string& line, const std::string& where) {
+    if (const auto own = parse_own_command(line)) {
+        return run_own(*own, where);
+    }
+    const auto reply = connection_.ask({{"command", line}, {"json", settings_.json}});
     if (!reply.ok()) {
         print_error(reply.error(), where);
         return {1, false, true};
@@ -55,16 +83,65 @@ Outcome run_line(ConsoleConnection& connection, bool json, const std::string& li
         print_error(answer.value("error", std::string("no reason given")), where);
         return outcome;
     }
-    std::string output = answer.value("output", std::string());
-    if (json && ::isatty(STDOUT_FILENO) == 1) {
+    print_answer(answer.value("output", std::string()));
+    return outcome;
+}
+
+Outcome Client::run_own(const OwnCommand& own, const std::string& where) {
+    if (own.what == ClientCommand::Watch) {
+        const WatchEnd end = watch(connection_, {.command = own.command,
+                                                 .seconds = own.seconds,
+                                                 .json = settings_.json,
+                                                 .color = settings_.color,
+                                                 .own_signals = !in_daemon_});
+        if (!end.error.empty()) {
+            print_error(end.error, where);
+        }
+        return {end.status, end.ended, end.lost};
+    }
+    if (own.what == ClientCommand::Top) {
+        if (!settings_.top) {
+            print_error("top needs a terminal of its own: run dpdk-lbctl top", where);
+            return {1, false, false};
+        }
+        return {settings_.top(socket_, own.seconds), false, false};
+    }
+    settings_.paging = own.on;
+    return {};
+}
+
+// Rows that the text takes on the screen.
+size_t rows_of(std::string_view text, unsigned columns) {
+    size_t rows = 0;
+    while (!text.empty()) {
+        const size_t end = std::min(text.find('\n'), text.size());
+        rows += 1 + (end == 0 ? 0 : (end - 1) / columns);
+        text.remove_prefix(std::min(end + 1, text.size()));
+    }
+    return rows;
+}
+
+void Client::print_answer(std::string output) const {
+    const bool terminal = ::isatty(STDOUT_FILENO) == 1;
+    if (settings_.json && terminal) {
         output = Json::parse(output).dump(2, ' ', false, Json::error_handler_t::replace);
     }
     if (!output.empty() && output.back() != '\n') {
         output += '\n';
     }
+    const ScreenSize screen = screen_size(STDOUT_FILENO);
+    const bool is_long = rows_of(output, screen.columns) >= screen.rows;
+    if (!settings_.json && coloured(STDOUT_FILENO)) {
+        output = paint(output);
+    }
+    if (settings_.paging && !in_daemon_ && is_long && terminal && ::isatty(STDIN_FILENO) == 1) {
+        const std::string pager = pager_command();
+        if (!pager.empty() && page(pager, output)) {
+            return;
+        }
+    }
     std::fwrite(output.data(), 1, output.size(), stdout);
     std::fflush(stdout);
-    return outcome;
 }
 
 // Lines of standard input; ends also when the socket is closed by the server.
@@ -113,8 +190,8 @@ class ScriptReader {
     std::string input_;
 };
 
-int run_script(ConsoleConnection& connection, bool json) {
-    ScriptReader script(connection.fd());
+int run_script(Client& client) {
+    ScriptReader script(client.connection().fd());
     int status = 0;
     for (unsigned number = 1;; ++number) {
         const auto line = script.next();
@@ -125,7 +202,7 @@ int run_script(ConsoleConnection& connection, bool json) {
         if (start == std::string::npos || (*line)[start] == '#') {
             continue;
         }
-        const Outcome outcome = run_line(connection, json, *line, fmt::format("line {}: ", number));
+        const Outcome outcome = client.run(*line, fmt::format("line {}: ", number));
         status = status == 0 ? outcome.status : status;
         if (outcome.quit || outcome.lost) {
             return status;
@@ -133,10 +210,10 @@ int run_script(ConsoleConnection& connection, bool json) {
     }
 }
 
-std::string prompt_of(ConsoleConnection& connection, const std::string& given) {
+std::string prompt_of(Client& client, const std::string& given) {
     std::string prompt = given;
     if (prompt.empty()) {
-        const auto reply = connection.ask({{"command", "show version"}, {"json", true}});
+        const auto reply = client.connection().ask({{"command", "show version"}, {"json", true}});
         Json version = Json::object();
         if (reply.ok()) {
             version = Json::parse(reply.value().value("output", std::string()), nullptr, false);
@@ -146,7 +223,8 @@ std::string prompt_of(ConsoleConnection& connection, const std::string& given) {
                        : "dpdk-lb> ";
     }
     // libedit: \1 encloses what takes no room.
-    return coloured(STDOUT_FILENO) ? fmt::format("\1\033[1m\1{}\1\033[0m\1", prompt) : prompt;
+    return client.coloured(STDOUT_FILENO) ? fmt::format("\1\033[1m\1{}\1\033[0m\1", prompt)
+                                          : prompt;
 }
 
 LineEditor::Hooks hooks_of(ConsoleConnection& connection) {
@@ -168,20 +246,21 @@ LineEditor::Hooks hooks_of(ConsoleConnection& connection) {
     return hooks;
 }
 
-int run_terminal(ConsoleConnection& connection, bool json, const InteractiveOptions& options) {
-    LineEditor editor(prompt_of(connection, options.prompt), hooks_of(connection), connection.fd(),
+int run_terminal(Client& client, const InteractiveOptions& options) {
+    ConsoleConnection& connection = client.connection();
+    LineEditor editor(prompt_of(client, options.prompt), hooks_of(connection), connection.fd(),
                       !options.in_daemon);
     while (const auto line = editor.read()) {
         if (line->empty()) {
             continue;
         }
-        const Outcome outcome = run_line(connection, json, *line);
+        const Outcome outcome = client.run(*line);
         if (outcome.quit || outcome.lost) {
             return outcome.status;
         }
     }
     if (editor.watched_is_gone() && !options.in_daemon) {
-        print_error("dpdk-lb closed the console: is it still running?");
+        client.print_error("dpdk-lb closed the console: is it still running?");
         return 1;
     }
     return 0;
@@ -209,25 +288,25 @@ Result<std::string> default_console_socket(const std::string& directory) {
     return Error{fmt::format("several dpdk-lb run: give -s with {}", join_choices(sockets))};
 }
 
-int run_once(const std::string& socket, bool json, const std::vector<std::string>& words) {
+int run_once(const std::string& socket, const ClientSettings& settings,
+             const std::vector<std::string>& words) {
     auto connection = ConsoleConnection::open(socket);
     if (!connection.ok()) {
-        print_error(connection.error());
-        return 1;
+        return no_connection(connection.error(), settings);
     }
     // A single word is a whole line: dpdk-lbctl "show backends".
     const std::string line = words.size() == 1 ? words.front() : join_words(words);
-    return run_line(connection.value(), json, line).status;
+    return Client(connection.value(), socket, settings, false).run(line).status;
 }
 
-int run_interactive(const std::string& socket, bool json, const InteractiveOptions& options) {
+int run_interactive(const std::string& socket, const ClientSettings& settings,
+                    const InteractiveOptions& options) {
     auto connection = ConsoleConnection::open(socket);
     if (!connection.ok()) {
-        print_error(connection.error());
-        return 1;
+        return no_connection(connection.error(), settings);
     }
-    return ::isatty(STDIN_FILENO) == 1 ? run_terminal(connection.value(), json, options)
-                                       : run_script(connection.value(), json);
+    Client client(connection.value(), socket, settings, options.in_daemon);
+    return ::isatty(STDIN_FILENO) == 1 ? run_terminal(client, options) : run_script(client);
 }
 
 }  // namespace dlb

@@ -1,5 +1,6 @@
 #include "console/command.hpp"
 
+#include <algorithm>
 #include <exception>
 #include <memory>
 #include <utility>
@@ -44,6 +45,14 @@ CommandResult explain_line(const ControlApi& control, std::string_view line) {
     return result;
 }
 
+// "watch 2 show ba": what `show ba` may become.
+void drop_watch(std::vector<std::string>& words) {
+    const auto show = std::find(words.begin(), words.end(), "show");
+    if (show != words.end() && words.front() == "watch" && show - words.begin() <= 2) {
+        words.erase(words.begin(), show);
+    }
+}
+
 bool ends_in_space(std::string_view line) {
     return line.empty() || line.back() == ' ' || line.back() == '\t';
 }
@@ -57,37 +66,44 @@ CommandTable::CommandTable(std::vector<Command> commands)
     }
 }
 
-void execute(ControlApi& control, std::string_view line, CommandDone done) {
+bool execute(ControlApi& control, std::string_view line, const CommandDone& done) {
     const size_t last = line.find_last_not_of(" \t\r\n");
     line = line.substr(0, last == std::string_view::npos ? 0 : last + 1);
     if (!line.empty() && line.back() == '?') {
-        return done(explain_line(control, line.substr(0, line.size() - 1)));
+        done(explain_line(control, line.substr(0, line.size() - 1)));
+        return false;
     }
     const auto words = split_words(line);
     if (!words.ok()) {
-        return done(failed(2, words.error()));
+        done(failed(2, words.error()));
+        return false;
     }
     if (words.value().empty()) {
-        return done({});
+        done(CommandResult{});
+        return false;
     }
     const CommandTable& table = CommandTable::instance();
     const auto match = table.matcher().match(words.value());
     if (!match.ok()) {
-        return done(failed(2, match.error()));
+        done(failed(2, match.error()));
+        return false;
     }
     const Command& command = table.commands()[match.value().command];
     // A handler that throws may have answered already.
     const auto answered = std::make_shared<bool>(false);
-    const CommandDone once = [done = std::move(done), answered](CommandResult result) {
-        if (!std::exchange(*answered, true)) {
-            done(std::move(result));
-        }
-    };
+    const CommandDone once(
+        [done, answered](CommandResult result) {
+            if (!std::exchange(*answered, true)) {
+                done(std::move(result));
+            }
+        },
+        [done] { return done.wanted(); });
     try {
         command.handler(control, match.value().arguments, once);
     } catch (const std::exception& e) {
         once(failed(1, fmt::format("{} failed: {}", quote_word(line), e.what())));
     }
+    return command.takes_time;
 }
 
 Completion complete(const ControlApi& control, std::string_view line) {
@@ -104,6 +120,7 @@ Completion complete(const ControlApi& control, std::string_view line) {
     if (!before.empty() && starts_with("help", before.front())) {
         before.erase(before.begin());
     }
+    drop_watch(before);
     return CommandTable::instance().matcher().complete(control, before, partial);
 }
 

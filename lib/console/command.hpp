@@ -5,9 +5,12 @@
 // line. Thread safety: control thread only.
 #pragma once
 
+#include <concepts>
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "console/matcher.hpp"
@@ -25,16 +28,35 @@ struct CommandResult {
     bool quit = false;  // the client leaves after this answer
 };
 
-// Called exactly once for each command, at once or later on the control thread.
-using CommandDone = std::function<void(CommandResult)>;
+// Takes the answer: exactly once for each command, at once or later on the control thread.
+class CommandDone {
+  public:
+    template <typename Answer>
+    requires(std::invocable<Answer, CommandResult> && !std::same_as<Answer, CommandDone>)
+        CommandDone(Answer answer, std::function<bool()> wanted = {})  // NOLINT: implicit by design
+        : answer_(std::move(answer)), wanted_(std::move(wanted)) {}
+
+    void operator()(CommandResult result) const { answer_(std::move(result)); }
+    // False once nobody waits for the answer: the client has gone. What waits may then end.
+    bool wanted() const { return !wanted_ || wanted_(); }
+
+  private:
+    std::function<void(CommandResult)> answer_;
+    std::function<bool()> wanted_;
+};
 using CommandHandler =
     std::function<void(ControlApi& control, const Arguments& arguments, const CommandDone& done)>;
+
+// What dpdk-lbctl does itself; a daemon that is asked for it says so.
+enum class ClientCommand : uint8_t { None, Watch, Top, Paging };
 
 struct Command {
     std::string_view pattern;  // see syntax.hpp
     std::string_view help;     // one line
     CommandHandler handler;
     std::string_view details;  // more lines for `help COMMAND`; may be empty
+    bool takes_time = false;   // as long as its user says: no limit for the answer
+    ClientCommand client = ClientCommand::None;
 };
 
 // Every command with its parsed syntax, in the order that help shows.
@@ -59,8 +81,8 @@ class CommandTable {
 };
 
 // Runs one line. A line that ends in '?' is answered with what may come there; an empty one does
-// nothing.
-void execute(ControlApi& control, std::string_view line, CommandDone done);
+// nothing. True for a command that takes_time.
+bool execute(ControlApi& control, std::string_view line, const CommandDone& done);
 
 // What the last word of the line may become; after a space, what the next word may be.
 Completion complete(const ControlApi& control, std::string_view line);

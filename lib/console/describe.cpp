@@ -85,6 +85,19 @@ Json describe(const WorkerStatus& worker) {
             {"verdicts", std::move(verdicts)}};
 }
 
+// One reason where all VIPs have the same, else each with its own.
+static std::string why_not_announced(const ServiceStatus& service) {
+    std::string reasons;
+    bool alike = true;
+    for (const VipStatus& vip : service.vips) {
+        alike = alike && vip.reason == service.vips.front().reason;
+        if (!vip.reason.empty()) {
+            reasons += (reasons.empty() ? "" : "; ") + vip.vip.to_string() + ": " + vip.reason;
+        }
+    }
+    return alike && !service.vips.empty() ? service.vips.front().reason : reasons;
+}
+
 Json describe(const ServiceStatus& service) {
     const ServiceConfig& config = service.config;
     return {{"name", config.name},
@@ -94,6 +107,7 @@ Json describe(const ServiceStatus& service) {
             {"mode", name(to_string(config.mode))},
             {"scheduler", name(to_string(config.scheduler))},
             {"announced", service.announced},
+            {"not_announced", or_null(why_not_announced(service))},
             {"backends_up", service.backends_up},
             {"backends", config.backends.size()},
             {"packets", service.packets},
@@ -172,6 +186,23 @@ Json describe(const FlowStatus& flow) {
             {"service", or_null(flow.service)},
             {"state", flow.state},
             {"expires_ms", flow.expires_ms}};
+}
+
+Json describe(const HealthStatus& health) {
+    const bool checked = health.checked_s >= 0;
+    return {{"service", health.service},
+            {"address", health.backend.address.to_string()},
+            {"port", health.backend.port},
+            {"type", name(to_string(health.type))},
+            {"state", health.state},
+            {"panic", health.in_panic},
+            {"last", checked ? Json(health.last_ok ? "ok" : "failed") : Json(nullptr)},
+            {"reason", or_null(health.reason)},
+            {"checks", health.checks},
+            {"failures", health.failures},
+            {"duration_s", health.duration_s},
+            {"changed_s", health.changed_s},
+            {"checked_s", checked ? Json(health.checked_s) : Json(nullptr)}};
 }
 
 Json describe(const Explanation& explanation) {

@@ -18,7 +18,13 @@ Json describe(const NeighborStatus& neighbor);
 Json describe(const RouteStatus& route);
 Json describe(const MemoryStatus& memory);
 Json describe(const FlowStatus& flow);
+Json describe(const HealthStatus& health);
 Json describe(const Explanation& explanation);
+Json describe(const ReloadPlan& plan);
+Json describe(const BgpNeighborStatus& neighbor);
+Json describe(const BgpStatus& bgp);
+Json describe(const BgpRouteStatus& route);
+Json describe(const BgpReceivedRoute& route);
 
 template <typename T>
 Json describe_all(const std::vector<T>& values) {

@@ -6,29 +6,16 @@
 
 namespace dlb::handlers {
 
-namespace {
-
 std::optional<uint16_t> given_port(const Arguments& arguments) {
     return arguments.has("P") ? std::optional(static_cast<uint16_t>(arguments.number("P")))
                               : std::nullopt;
 }
 
-// "10.0.0.1 port 80 of web", for what was done.
 std::string backend_name(const Arguments& arguments) {
     return fmt::format("backend {}{} of {}", arguments.get("ADDRESS"),
                        arguments.has("P") ? " port " + arguments.get("P") : "",
                        arguments.get("SERVICE"));
 }
-
-CommandResult set_draining(ControlApi& control, const Arguments& arguments, bool draining) {
-    return outcome(
-        control.set_draining(arguments.get("SERVICE"), arguments.address("ADDRESS"),
-                             given_port(arguments), draining),
-        fmt::format("{} {}\n", backend_name(arguments),
-                    draining ? "drains: it takes no new flow" : "takes new flows again"));
-}
-
-}  // namespace
 
 CommandResult add_service(ControlApi& control, const Arguments& arguments) {
     ServiceConfig service;
@@ -90,29 +77,10 @@ CommandResult set_backend(ControlApi& control, const Arguments& arguments) {
         fmt::format("{} has weight {}\n", backend_name(arguments), arguments.number("W")));
 }
 
-CommandResult drain_backend(ControlApi& control, const Arguments& arguments) {
-    return set_draining(control, arguments, true);
-}
-
 CommandResult undrain_backend(ControlApi& control, const Arguments& arguments) {
-    return set_draining(control, arguments, false);
-}
-
-CommandResult reload(ControlApi& control, const Arguments& arguments) {
-    if (!arguments.has("--dry-run")) {
-        return outcome(control.reload(), "the configuration file is applied\n");
-    }
-    std::vector<std::string> changes;
-    const Status status = control.reload_dry_run(changes);
-    std::string text;
-    for (const std::string& change : changes) {
-        text += printable(change) + '\n';
-    }
-    CommandResult result = outcome(status, text.empty() ? "nothing would change\n" : text);
-    if (result.status == 0) {
-        result.data["changes"] = changes;
-    }
-    return result;
+    return outcome(control.set_draining(arguments.get("SERVICE"), arguments.address("ADDRESS"),
+                                        given_port(arguments), false),
+                   backend_name(arguments) + " takes new flows again\n");
 }
 
 CommandResult start_workers(ControlApi& control, const Arguments&) {
@@ -142,6 +110,18 @@ void shutdown(ControlApi& control, const Arguments&, const CommandDone& done) {
     // Answered first: with no drain time the socket is gone right after.
     done(std::move(result));
     control.shutdown();
+}
+
+void shutdown_handover(ControlApi& control, const Arguments&, const CommandDone& done) {
+    if (Status leaving = control.hand_over(); !leaving.ok()) {
+        return done(failure(leaving.error()));
+    }
+    CommandResult result =
+        answer({{"ok", true}},
+               "dpdk-lb ends for a successor, and the BGP neighbours keep the routes: "
+               "start it now\n");
+    result.quit = true;
+    done(std::move(result));
 }
 
 }  // namespace dlb::handlers

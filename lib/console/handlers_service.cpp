@@ -11,20 +11,15 @@ namespace dlb::handlers {
 
 namespace {
 
-// An error for a service that is not there; nullopt for one that is.
-std::optional<CommandResult> unknown_service(const ControlApi& control, const std::string& name) {
-    std::vector<std::string> names;
-    for (const ServiceStatus& service : control.services()) {
-        if (service.config.name == name) {
-            return std::nullopt;
-        }
-        names.push_back(service.config.name);
-    }
-    return no_such("service", name, names);
-}
-
 Json any_port(const Json& ports) {
     return ports.empty() ? Json("any") : ports;
+}
+
+// "yes", or "no: withdrawn by hand"
+std::string route_text(const Json& service) {
+    const std::string announced = service["announced"].get<bool>() ? "yes" : "no";
+    const Json& why = service["not_announced"];
+    return why.is_null() ? announced : announced + ": " + why.get<std::string>();
 }
 
 std::string backends_text(const Json& backends, bool with_service) {
@@ -45,15 +40,6 @@ std::string backends_text(const Json& backends, bool with_service) {
         columns.insert(columns.begin(), {"SERVICE", "service"});
     }
     return render_table(rows, columns, "no backends");
-}
-
-Json backends_of(const ControlApi& control, const std::string& service) {
-    std::vector<BackendStatus> backends = control.backends();
-    if (!service.empty()) {
-        std::erase_if(backends,
-                      [&](const BackendStatus& backend) { return backend.service != service; });
-    }
-    return describe_all(backends);
 }
 
 std::string flows_text(const Json& flows, uint32_t limit) {
@@ -101,6 +87,17 @@ std::string explain_text(const ExplainQuery& query, const Explanation& explanati
 
 }  // namespace
 
+std::optional<CommandResult> unknown_service(const ControlApi& control, const std::string& name) {
+    std::vector<std::string> names;
+    for (const ServiceStatus& service : control.services()) {
+        if (service.config.name == name) {
+            return std::nullopt;
+        }
+        names.push_back(service.config.name);
+    }
+    return no_such("service", name, names);
+}
+
 CommandResult show_services(ControlApi& control, const Arguments&) {
     const Json services = describe_all(control.services());
     Json rows = services;
@@ -108,6 +105,7 @@ CommandResult show_services(ControlApi& control, const Arguments&) {
         row["up"] =
             fmt::format("{}/{}", row["backends_up"].get<size_t>(), row["backends"].get<size_t>());
         row["ports"] = any_port(row["ports"]);
+        row["route"] = route_text(row);
     }
     return answer(services, render_table(rows,
                                          {{"NAME", "name"},
@@ -117,7 +115,7 @@ CommandResult show_services(ControlApi& control, const Arguments&) {
                                           {"MODE", "mode"},
                                           {"SCHED", "scheduler"},
                                           {"UP", "up", CellFormat::Count},
-                                          {"ROUTE", "announced", CellFormat::YesNo},
+                                          {"ROUTE", "route"},
                                           {"PACKET RATE", "pps", CellFormat::PacketRate},
                                           {"BIT RATE", "bps", CellFormat::BitRate}},
                                          "no services"));
@@ -133,7 +131,7 @@ CommandResult show_service(ControlApi& control, const Arguments& arguments) {
         std::find_if(services.begin(), services.end(),
                      [&](const ServiceStatus& service) { return service.config.name == name; });
     Json service = describe_in_full(*found);
-    service["backend"] = backends_of(control, name);
+    service["backend"] = describe_all(control.backends(name));
 
     Json shown = service;
     shown["ports"] = any_port(shown["ports"]);
@@ -145,13 +143,14 @@ CommandResult show_service(ControlApi& control, const Arguments& arguments) {
                                 format_cell(milliseconds, CellFormat::Duration));
     }
     shown["timeouts"] = timeouts;
+    shown["route"] = route_text(shown);
     std::vector<TableColumn> fields = {{"name", "name"},
                                        {"vip", "vip"},
                                        {"protocol", "protocol"},
                                        {"ports", "ports"},
                                        {"mode", "mode"},
                                        {"scheduler", "scheduler"},
-                                       {"announced", "announced", CellFormat::YesNo},
+                                       {"announced", "route"},
                                        {"backends up", "up"},
                                        {"sticky", "sticky", CellFormat::YesNo},
                                        {"icmp echo", "icmp_echo", CellFormat::YesNo},
@@ -175,12 +174,12 @@ CommandResult show_service(ControlApi& control, const Arguments& arguments) {
 
 CommandResult show_backends(ControlApi& control, const Arguments& arguments) {
     const std::string service = arguments.get("SERVICE");
-    if (!service.empty()) {
+    const Json backends = describe_all(control.backends(service));
+    if (backends.empty() && !service.empty()) {
         if (auto unknown = unknown_service(control, service)) {
             return *unknown;
         }
     }
-    const Json backends = backends_of(control, service);
     return answer(backends, backends_text(backends, service.empty()));
 }
 

@@ -24,7 +24,7 @@ class ConsoleServer::Listener : public std::enable_shared_from_this<Listener> {
         : acceptor_(io), retry_(io), control_(control), options_(std::move(options)) {}
 
     Status start() {
-        const auto listening = listen_on_socket_file(options_.socket);
+        const auto listening = listen_on_socket_file(options_.socket, options_.owner);
         if (!listening.ok()) {
             return Error{listening.error()};
         }

@@ -14,16 +14,19 @@
 #include <chrono>
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include <boost/asio/io_context.hpp>
 
+#include "console/socket_file.hpp"
 #include "control/api.hpp"
 
 namespace dlb {
 
 struct ConsoleOptions {
-    std::string socket = {};  // path of the Unix socket
+    std::string socket = {};                // path of the Unix socket
+    std::optional<SocketOwner> owner = {};  // of its file; none: who runs this
     size_t max_clients = 64;
     size_t max_request = size_t{64} * 1024;                               // bytes of a line
     size_t max_output = size_t{8} * 1024 * 1024;                          // bytes of a reply

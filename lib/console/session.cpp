@@ -7,6 +7,7 @@
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/post.hpp>
 #include <fmt/format.h>
+#include <poll.h>
 
 namespace dlb {
 
@@ -162,26 +163,25 @@ void ConsoleSession::run(const std::string& command, bool json) {
     busy_ = true;
     const uint64_t request = ++request_;
     // The control plane may keep the callback for longer than the client stays.
-    execute(control_, command,
-            [weak = weak_from_this(), request, json](const CommandResult& result) {
-                const auto self = weak.lock();
-                if (!self || self->closed_ || !self->busy_ || self->request_ != request) {
-                    return;
-                }
-                self->busy_ = false;
-                self->answer_timer_.cancel();
-                Json message = error_reply(result.status, result.error);
-                if (result.status == 0) {
-                    message["output"] = json ? dump(result.data) : result.text;
-                }
-                if (result.quit) {
-                    message["quit"] = true;
-                }
-                self->reply(message);
-                self->later();
-            });
+    const auto waiting = [weak = weak_from_this(), request] {
+        auto self = weak.lock();
+        return self && !self->closed_ && self->busy_ && self->request_ == request ? self : nullptr;
+    };
+    const auto answer = [waiting, json](const CommandResult& result) {
+        if (const auto self = waiting()) {
+            self->answer(result, json);
+        }
+    };
+    const auto wanted = [waiting] {
+        const auto self = waiting();
+        return self && !self->peer_is_gone();
+    };
+    const bool takes_time = execute(control_, command, {answer, wanted});
     if (!busy_ || closed_) {
         return;
+    }
+    if (takes_time) {
+        return watch_hangup();
     }
     answer_timer_.expires_after(options_.answer_timeout);
     answer_timer_.async_wait([self = shared_from_this(), request](error_code error) {
@@ -191,6 +191,39 @@ void ConsoleSession::run(const std::string& command, bool json) {
         self->busy_ = false;
         self->reply(error_reply(1, "the workers do not answer: \"show workers\" tells which run"));
         self->later();
+    });
+}
+
+void ConsoleSession::answer(const CommandResult& result, bool json) {
+    busy_ = false;
+    answer_timer_.cancel();
+    Json message = error_reply(result.status, result.error);
+    if (result.status == 0) {
+        message["output"] = json ? dump(result.data) : result.text;
+    }
+    if (result.quit) {
+        message["quit"] = true;
+    }
+    reply(message);
+    later();
+}
+
+// One that only has no more to ask (POLLRDHUP) still waits for the answer.
+bool ConsoleSession::peer_is_gone() {
+    pollfd polled{socket_.native_handle(), 0, 0};
+    return ::poll(&polled, 1, 0) > 0 && (polled.revents & (POLLHUP | POLLERR)) != 0;
+}
+
+// While a command takes its time nothing is read, so a client that leaves has to be noticed in
+// another way.
+void ConsoleSession::watch_hangup() {
+    if (std::exchange(watching_, true)) {
+        return;
+    }
+    socket_.async_wait(Socket::wait_error, [self = shared_from_this()](error_code error) {
+        if (!error && !self->closed_ && self->peer_is_gone()) {
+            self->close();
+        }
     });
 }
 

@@ -39,6 +39,9 @@ class ConsoleSession : public std::enable_shared_from_this<ConsoleSession> {
     void later();         // take_request() after other work of the loop
     void handle(const std::string& line);
     void run(const std::string& command, bool json);
+    void answer(const CommandResult& result, bool json);
+    bool peer_is_gone();
+    void watch_hangup();  // once a session
     void reply(const Json& message);
     void send(const std::string& text);
     void write();
@@ -58,6 +61,7 @@ class ConsoleSession : public std::enable_shared_from_this<ConsoleSession> {
     size_t written_ = 0;    // bytes of writing_
     uint64_t request_ = 0;  // number of the request at hand; late answers carry an old one
     bool busy_ = false;     // a command's answer is due
+    bool watching_ = false;
     bool reading_ = false, is_writing_ = false, posted_ = false;
     bool input_ended_ = false;
     bool finishing_ = false;  // takes no more requests

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/file.h>
+#include <sys/fsuid.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -38,11 +39,13 @@ Error system_error(const std::string& path, const char* what, const char* mend) 
     return {fmt::format("{}: {}: {}: {}", path, what, std::strerror(errno), mend)};
 }
 
-Result<void> make_directories(const std::filesystem::path& directory) {
+// The last one is the owner's, who removes the socket at the end; those above stay ours.
+Result<void> make_directories(const std::filesystem::path& directory,
+                              const std::optional<SocketOwner>& owner) {
     if (directory.empty() || std::filesystem::is_directory(directory)) {
         return {};
     }
-    if (Result<void> parent = make_directories(directory.parent_path()); !parent.ok()) {
+    if (Result<void> parent = make_directories(directory.parent_path(), {}); !parent.ok()) {
         return parent;
     }
     // chmod: the umask may have taken bits away.
@@ -50,7 +53,36 @@ Result<void> make_directories(const std::filesystem::path& directory) {
         return system_error(directory, "cannot make the directory",
                             "choose another [lb] socket or run as root");
     }
+    if (owner && ::lchown(directory.c_str(), owner->uid, owner->gid) != 0) {
+        return system_error(directory, "cannot be given to lb.user", "run as root");
+    }
     return {};
+}
+
+bool bind_file(int fd, const sockaddr_un& address) {
+    return ::bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
+}
+
+// Where the owner may make files, it is the owner who makes it: changing a path's owner there
+// afterwards could be led astray. Elsewhere nobody but root can exchange the file.
+bool bind_file_of(int fd, const sockaddr_un& address, const SocketOwner& owner) {
+    const int gid = ::setfsgid(owner.gid);
+    const int uid = ::setfsuid(owner.uid);
+    const bool bound = bind_file(fd, address);
+    const int error = errno;
+    ::setfsuid(static_cast<uid_t>(uid));
+    ::setfsgid(static_cast<gid_t>(gid));
+    if (bound || error != EACCES) {
+        errno = error;
+        return bound;
+    }
+    struct stat directory {};
+    const std::string parent = std::filesystem::path(address.sun_path).parent_path();
+    if (::stat(parent.empty() ? "." : parent.c_str(), &directory) == 0 && directory.st_uid != 0) {
+        errno = EACCES;  // another user's: who could exchange the file in between
+        return false;
+    }
+    return bind_file(fd, address) && ::lchown(address.sun_path, owner.uid, owner.gid) == 0;
 }
 
 // Two daemons that start at once take turns. Holding it is no right, so waiting has an end.
@@ -99,7 +131,8 @@ Result<void> clear_stale(const std::string& path, const sockaddr_un& address) {
 
 }  // namespace
 
-Result<ListeningSocket> listen_on_socket_file(const std::string& path) {
+Result<ListeningSocket> listen_on_socket_file(const std::string& path,
+                                              const std::optional<SocketOwner>& owner) {
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
     if (path.empty() || path.size() >= sizeof address.sun_path) {
@@ -109,7 +142,7 @@ Result<ListeningSocket> listen_on_socket_file(const std::string& path) {
     }
     path.copy(address.sun_path, path.size());
     const auto directory = std::filesystem::path(path).parent_path();
-    if (const Result<void> made = make_directories(directory); !made.ok()) {
+    if (const Result<void> made = make_directories(directory, owner); !made.ok()) {
         return Error{made.error()};
     }
     const Fd lock = lock_directory(directory);
@@ -117,10 +150,12 @@ Result<ListeningSocket> listen_on_socket_file(const std::string& path) {
         return Error{cleared.error()};
     }
     Fd fd = stream_socket();
+    const auto bind_it = [&] {
+        return owner ? bind_file_of(fd.get(), address, *owner) : bind_file(fd.get(), address);
+    };
     // unix(7): Linux makes the file with the socket's own mode, so this leaves no moment for
     // others.
-    if (fd.get() < 0 || ::fchmod(fd.get(), 0600) != 0 ||
-        ::bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 ||
+    if (fd.get() < 0 || ::fchmod(fd.get(), 0600) != 0 || !bind_it() ||
         ::listen(fd.get(), SOMAXCONN) != 0) {
         return system_error(path, "cannot listen", "choose another [lb] socket or run as root");
     }

@@ -2,6 +2,7 @@
 // from a daemon that died, never from one that lives. Thread safety: control thread only.
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include <sys/types.h>
@@ -17,8 +18,15 @@ struct ListeningSocket {
     ino_t inode = 0;
 };
 
-// Mode 0600; a missing parent directory is made with 0755. Errors name the path and the mend.
-Result<ListeningSocket> listen_on_socket_file(const std::string& path);
+struct SocketOwner {
+    uid_t uid = 0;
+    gid_t gid = 0;
+};
+
+// Mode 0600; a missing parent directory is made with 0755. Both are `owner`'s, which takes root.
+// Errors name the path and the mend.
+Result<ListeningSocket> listen_on_socket_file(const std::string& path,
+                                              const std::optional<SocketOwner>& owner = {});
 
 // Removes the file where it is still the one of `socket`.
 void remove_socket_file(const std::string& path, const ListeningSocket& socket);

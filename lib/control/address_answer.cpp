@@ -35,9 +35,10 @@ struct LinkLayerOption {  // §4.6.1
     uint8_t mac[6];
 };
 
+using AddressTest = std::function<bool(const IpAddress&)>;
+
 template <typename F>
-bool is_ours(const LbSnapshot& snapshot, const uint8_t* bytes) {
-    const auto address = load_address<F>(bytes);
+bool is_ours(const LbSnapshot& snapshot, const typename F::Address& address) {
     const FamilyTables<F>& tables = snapshot.tables<F>();
     const AddressEntry* own = tables.find_address(address);
     if (own != nullptr && own->local) {
@@ -52,7 +53,7 @@ void set_ethernet(rte_mbuf* mbuf, const uint8_t* destination, const MacAddress& 
     std::memcpy(ethernet->src_addr.addr_bytes, source.bytes.data(), 6);
 }
 
-bool answer_arp(rte_mbuf* mbuf, size_t offset, const LbSnapshot& snapshot, const MacAddress& mac) {
+bool answer_arp(rte_mbuf* mbuf, size_t offset, const AddressTest& is_ours, const MacAddress& mac) {
     if (rte_pktmbuf_data_len(mbuf) < offset + sizeof(rte_arp_hdr)) {
         return false;
     }
@@ -65,7 +66,7 @@ bool answer_arp(rte_mbuf* mbuf, size_t offset, const LbSnapshot& snapshot, const
     if (arp->arp_hardware != Be16(RTE_ARP_HRD_ETHER).raw() ||
         arp->arp_protocol != Be16(RTE_ETHER_TYPE_IPV4).raw() || arp->arp_hlen != 6 ||
         arp->arp_plen != 4 || arp->arp_opcode != Be16(RTE_ARP_OP_REQUEST).raw() ||
-        !is_ours<V4>(snapshot, target)) {
+        !is_ours(to_ip_address(load_address<V4>(target)))) {
         return false;
     }
     arp->arp_opcode = Be16(RTE_ARP_OP_REPLY).raw();
@@ -99,7 +100,7 @@ void write_advertisement(rte_ipv6_hdr* ip, NeighborMessage* message, const MacAd
     message->checksum = static_cast<uint16_t>(~fold_checksum(sum));
 }
 
-bool answer_solicitation(rte_mbuf* mbuf, const PacketMeta& meta, const LbSnapshot& snapshot,
+bool answer_solicitation(rte_mbuf* mbuf, const PacketMeta& meta, const AddressTest& is_ours,
                          const MacAddress& mac) {
     constexpr size_t kHeaders = sizeof(rte_ipv6_hdr) + sizeof(NeighborMessage);
     const auto* frame = rte_pktmbuf_mtod(mbuf, const uint8_t*);
@@ -107,7 +108,8 @@ bool answer_solicitation(rte_mbuf* mbuf, const PacketMeta& meta, const LbSnapsho
     auto* message = rte_pktmbuf_mtod_offset(mbuf, NeighborMessage*, meta.l4_offset);
     // §7.1.1: a hop limit of 255 shows that no router passed it on.
     if (meta.l3_length < kHeaders || meta.l4_offset != meta.l3_offset + sizeof(rte_ipv6_hdr) ||
-        ip->hop_limits != 255 || message->code != 0 || !is_ours<V6>(snapshot, message->target)) {
+        ip->hop_limits != 255 || message->code != 0 ||
+        !is_ours(to_ip_address(load_address<V6>(message->target)))) {
         return false;
     }
     const size_t length = meta.l3_offset + kHeaders + sizeof(LinkLayerOption);
@@ -169,18 +171,25 @@ void make_address_announcement(rte_mbuf* mbuf, const IpAddress& address, const M
     set_ethernet(mbuf, address.is_v4() ? kBroadcast : kAllNodesMac, mac);
 }
 
-bool answer_address_query(rte_mbuf* mbuf, const LbSnapshot& snapshot, const MacAddress& mac) {
+bool answer_address_query(rte_mbuf* mbuf, const AddressTest& is_ours, const MacAddress& mac) {
     const auto* frame = rte_pktmbuf_mtod(mbuf, const uint8_t*);
     const PacketMeta meta = parse(frame, rte_pktmbuf_data_len(mbuf));
     if (meta.status == ParseStatus::NotIp) {
         uint16_t type;
         std::memcpy(&type, frame + meta.l3_offset - 2, sizeof type);
         return type == Be16(RTE_ETHER_TYPE_ARP).raw() &&
-               answer_arp(mbuf, meta.l3_offset, snapshot, mac);
+               answer_arp(mbuf, meta.l3_offset, is_ours, mac);
     }
     return meta.status == ParseStatus::Ok && meta.protocol == kProtocolIcmpv6 && !meta.fragment &&
-           meta.icmp_type == kNeighborSolicitation &&
-           answer_solicitation(mbuf, meta, snapshot, mac);
+           meta.icmp_type == kNeighborSolicitation && answer_solicitation(mbuf, meta, is_ours, mac);
+}
+
+bool answer_address_query(rte_mbuf* mbuf, const LbSnapshot& snapshot, const MacAddress& mac) {
+    const auto test = [&snapshot](const IpAddress& address) {
+        return address.is_v4() ? is_ours<V4>(snapshot, raw_address<V4>(address))
+                               : is_ours<V6>(snapshot, raw_address<V6>(address));
+    };
+    return answer_address_query(mbuf, test, mac);
 }
 
 }  // namespace dlb

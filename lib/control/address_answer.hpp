@@ -5,6 +5,8 @@
 // Thread safety: a pure function but for the frame.
 #pragma once
 
+#include <functional>
+
 #include <rte_mbuf.h>
 
 #include "lb/snapshot.hpp"
@@ -12,8 +14,11 @@
 
 namespace dlb {
 
-// If the frame asks for such an address, turns it into the answer, with `mac` for the address, and
-// gives true. A VLAN tag stays as it is.
+// If the frame asks for an address that `is_ours`, turns it into the answer, with `mac` for the
+// address, and gives true. A VLAN tag stays as it is.
+bool answer_address_query(rte_mbuf* mbuf, const std::function<bool(const IpAddress&)>& is_ours,
+                          const MacAddress& mac);
+// The same for the VIPs and SNAT addresses of a snapshot.
 bool answer_address_query(rte_mbuf* mbuf, const LbSnapshot& snapshot, const MacAddress& mac);
 
 // Fills an empty mbuf with the frame that tells a link that `mac` has `address` now: an ARP

@@ -7,6 +7,7 @@
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
+#include "control/bgp_peers.hpp"
 #include "control/log.hpp"
 
 namespace dlb {
@@ -39,26 +40,38 @@ Control::Control(boost::asio::io_context& io, ControlParts parts)
       publisher_(parts.publisher),
       workers_(parts.workers),
       model_(addresses_of(config_)),
+      tunnel_checks_(ports_, [this]() -> const DataplaneTables& { return publisher_.current(); }),
+      health_(io, {[this] { health_changed(); }, [this] { routes_changed(); }}, &tunnel_checks_),
       links_(ports_),
       network_(io, ports_, [this] { network_changed(); }),
       twins_(
           io, ports_, workers_, pool_.raw(),
           [this]() -> const DataplaneTables& { return publisher_.current(); },
-          [this](const NextHop& hop) { network_.resolve({hop}); }),
+          [this](const NextHop& hop) { network_.resolve({hop}); }, tunnel_checks_),
       statistics_(workers_, ports_),
       jobs_(workers_),
+      captures_(io, ports_, rcu_),
       doorbell_(io),
       second_timer_(io),
       fast_timer_(io),
-      drain_timer_(io),
+      build_timer_(io),
+      drain_look_timer_(io),
+      confirm_timer_(io),
       signals_(io, SIGTERM, SIGINT, SIGHUP),
-      started_(std::chrono::steady_clock::now()) {}
+      started_(std::chrono::steady_clock::now()),
+      routing_(io, {[this](const ModelService& service, const ModelBackend& backend) {
+                        return health_.is_unchecked(service.config, backend.config);
+                    },
+                    [this] { routes_changed(); }}),
+      background_(io) {}
 
 Result<void> Control::load() {
     if (Result<void> replaced = model_.replace(config_.services); !replaced) {
         return replaced;
     }
+    publisher_.set_routing_peers(routing_peers_of(config_.bgp));
     apply();
+    reload_status_.last_success = unix_time();
     return {};
 }
 
@@ -69,6 +82,10 @@ Result<void> Control::run_services() {
     publish();
     twins_.start();
     announce_addresses();
+    if (Result<void> routing = routing_.start(config_.lb, config_.bgp); !routing) {
+        return routing;
+    }
+    routes_changed();
     doorbell_.assign(dup(workers_.control_bell().fd()));
     watch_doorbell();
     watch_signals();
@@ -78,9 +95,18 @@ Result<void> Control::run_services() {
 
 // The one way in which a change reaches the workers.
 void Control::apply() {
-    snapshot_ = build(model_, snapshot_.get());
+    health_.sync(model_);
+    use_snapshot(build(model_, snapshot_.get()));
+}
+
+// REQUIRES: built from model_.
+void Control::use_snapshot(std::shared_ptr<const LbSnapshot> snapshot) {
+    ++version_;
+    snapshot_ = std::move(snapshot);
     statistics_.services_changed(model_);
+    forget_gone_vips();
     publish();
+    routes_changed();
 }
 
 void Control::publish() {
@@ -149,10 +175,12 @@ void Control::watch_doorbell() {
 
 void Control::tick_second() {
     statistics_.sample(model_);
+    tick_log();
     links_.look();
     network_.refresh(publisher_.current().hops);
     publisher_.reclaim();
     twins_.expire();
+    routing_.tick();
     second_timer_.expires_after(kSlowTick);
     second_timer_.async_wait([this](const boost::system::error_code& error) {
         if (!error) {
@@ -195,30 +223,11 @@ void Control::watch_signals() {
             return;
         }
         if (signal == SIGHUP) {
-            const Status reloaded = reload();
-            if (!reloaded.ok()) {
-                spdlog::error("reload: {}", reloaded.error());
-            }
+            reload_on_signal();
         } else {
             shutdown();
         }
         watch_signals();
-    });
-}
-
-void Control::shutdown() {
-    if (draining_) {
-        spdlog::warn("asked again to end: not waiting for the drain");
-        io_.stop();
-        return;
-    }
-    draining_ = true;
-    spdlog::info("draining for {} ms, then ending", config_.lb.drain_time.count());
-    drain_timer_.expires_after(config_.lb.drain_time);
-    drain_timer_.async_wait([this](const boost::system::error_code& error) {
-        if (!error) {
-            io_.stop();
-        }
     });
 }
 
@@ -230,6 +239,10 @@ void Control::start() {
 void Control::stop() {
     spdlog::info("forwarding stops");
     workers_.pause(true);
+}
+
+void Control::capture(const CaptureQuery& query, std::function<void(Result<CaptureReport>)> done) {
+    captures_.start(query, std::move(done));
 }
 
 void Control::clear_stats() {

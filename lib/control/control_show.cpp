@@ -4,6 +4,7 @@
 #include <rte_version.h>
 
 #include "control/control.hpp"
+#include "control/control_views.hpp"
 #include "control/log.hpp"
 
 namespace dlb {
@@ -75,6 +76,7 @@ std::vector<WorkerStatus> Control::workers() const {
         }
         statistics_.fill_worker(id, entry);
         entry.flows = workers_.worker(id).flows().count();
+        entry.flows_max = config_.lb.flow_table_size;
         const WorkerCounters& counters = workers_.worker(id).counters();
         entry.flows_expired = counters.flows_expired.get();
         entry.flows_evicted = counters.flows_evicted.get();
@@ -101,6 +103,9 @@ std::vector<ServiceStatus> Control::services() const {
         entry.backends_up = static_cast<unsigned>(
             std::count_if(service.backends.begin(), service.backends.end(),
                           [](const ModelBackend& backend) { return backend.takes_new_flows(); }));
+        entry.vips = vip_status(service);
+        entry.announced = std::all_of(entry.vips.begin(), entry.vips.end(),
+                                      [](const VipStatus& vip) { return vip.announced; });
         const ServiceSums sums = statistics_.service(service);
         entry.packets = sums.packets;
         entry.bytes = sums.bytes;
@@ -126,18 +131,19 @@ std::string Control::describe_hop(const NextHop& hop) const {
     return hop.address.to_string() + " " + mac.to_string() + " " + ports_[hop.port].config.name;
 }
 
-std::vector<BackendStatus> Control::backends() const {
+std::vector<BackendStatus> Control::backends(const std::string& only) const {
     std::vector<BackendStatus> status;
     const NextHops& hops = publisher_.current().hops;
     for (const ModelService& service : model_.services()) {
+        if (!only.empty() && service.config.name != only) {
+            continue;
+        }
         for (const ModelBackend& backend : service.backends) {
             BackendStatus entry;
             entry.service = service.config.name;
             entry.config = backend.config;
-            entry.state = backend.down       ? BackendState::Down
-                          : backend.draining ? BackendState::Draining
-                                             : BackendState::Active;
-            entry.health = "none";
+            entry.state = state_of(backend);
+            entry.health = health_.word(service.config, backend.config);
             const BackendSums sums = statistics_.backend(backend);
             entry.active_connections = sums.active;
             entry.packets = sums.packets;
@@ -147,6 +153,14 @@ std::vector<BackendStatus> Control::backends() const {
         }
     }
     return status;
+}
+
+std::vector<HealthStatus> Control::health() const {
+    return health_.status(model_);
+}
+
+ReloadStatus Control::reload_status() const {
+    return reload_status_;
 }
 
 std::vector<NeighborStatus> Control::neighbors() const {

@@ -1,12 +1,5 @@
 #include "control/preflight.hpp"
 
-#include <algorithm>
-#include <fstream>
-#include <set>
-
-#include <linux/capability.h>
-#include <sched.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "control/ports.hpp"
@@ -20,71 +13,6 @@
 namespace dlb {
 
 namespace {
-
-bool has_capability(unsigned capability) {
-    __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
-    __user_cap_data_struct data[2] = {};
-    if (syscall(SYS_capget, &header, data) != 0) {
-        return geteuid() == 0;
-    }
-    return (data[capability / 32].effective >> (capability % 32) & 1) != 0;
-}
-
-void check_cores(const LbConfig& lb, MachineFindings& findings) {
-    cpu_set_t allowed;
-    CPU_ZERO(&allowed);
-    sched_getaffinity(0, sizeof allowed, &allowed);
-    std::string ours;
-    for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
-        if (CPU_ISSET(cpu, &allowed)) {
-            ours += (ours.empty() ? "" : ",") + std::to_string(cpu);
-        }
-    }
-    const auto check = [&](unsigned cpu, const std::string& key) {
-        if (cpu >= CPU_SETSIZE || !CPU_ISSET(cpu, &allowed)) {
-            findings.fatal("lb." + key + ": this process has no CPU " + std::to_string(cpu),
-                           "choose from " + ours);
-        }
-    };
-    for (const unsigned cpu : lb.cores) {
-        check(cpu, "cores");
-        if (cpu == lb.control_core && lb.idle == IdleMode::Busy) {
-            findings.warn("lb.cores: CPU " + std::to_string(cpu) +
-                              " is a busy worker's and the control thread's as well",
-                          "give control_core a CPU of its own, or set idle = \"adaptive\"");
-        }
-    }
-    check(lb.control_core, "control_core");
-}
-
-uint64_t read_meminfo(const std::string& key) {
-    std::ifstream file("/proc/meminfo");
-    std::string word;
-    uint64_t value = 0;
-    while (file >> word) {
-        if (word == key + ":" && file >> value) {
-            return value;
-        }
-    }
-    return 0;
-}
-
-void check_memory(const LbConfig& lb, MachineFindings& findings) {
-    if (!lb.hugepages) {
-        return;
-    }
-    const uint64_t page_kb = std::max<uint64_t>(read_meminfo("Hugepagesize"), 1);
-    const uint64_t needed = (uint64_t{lb.memory_mb} * 1024 + page_kb - 1) / page_kb;
-    const uint64_t free = read_meminfo("HugePages_Free");
-    if (free < needed) {
-        const uint64_t total = read_meminfo("HugePages_Total") + needed - free;
-        findings.fatal("lb.hugepages: " + std::to_string(free) + " hugepages of " +
-                           std::to_string(page_kb) + " kB are free, memory_mb = " +
-                           std::to_string(lb.memory_mb) + " needs " + std::to_string(needed),
-                       "run `echo " + std::to_string(total) +
-                           " > /proc/sys/vm/nr_hugepages` as root, or set hugepages = false");
-    }
-}
 
 // What certainly does not fit; the rest is DPDK's to say.
 void check_pools(const Config& config, MachineFindings& findings) {
@@ -178,47 +106,36 @@ void check_twin(const PortConfig& port, MachineFindings& findings) {
     }
 }
 
-void check_capabilities(const Config& config, MachineFindings& findings) {
-    bool admin = false;
-    bool raw = false;
-    for (const PortConfig& port : config.ports) {
-        const DeviceString device = parse_device(port.device);
-        admin |= !port.tap.empty() || !device.interface.empty() || device.driver == "net_tap";
-        raw |= device.shares_interface() || device.driver == "net_af_xdp";
-    }
-    if (admin && !has_capability(CAP_NET_ADMIN)) {
-        findings.fatal("no permission to set up network interfaces (CAP_NET_ADMIN)",
-                       "run dpdk-lb as root, or grant it CAP_NET_ADMIN");
-    }
-    if (raw && !has_capability(CAP_NET_RAW)) {
-        findings.fatal("no permission to take packets from an interface (CAP_NET_RAW)",
-                       "run dpdk-lb as root, or grant it CAP_NET_RAW");
-    }
-}
-
 }  // namespace
 
-std::vector<Finding> preflight(const Config& config, MachineState state) {
+std::vector<Finding> preflight(const Config& config, MachineState state,
+                               const MachineTree& machine) {
     const bool free = state == MachineState::Free;
     MachineFindings findings;
-    check_capabilities(config, findings);
-    check_cores(config.lb, findings);
+    check_rights(config, machine, findings);
+    check_cpus(config.lb, machine, findings);
     check_pools(config, findings);
     check_socket(config.lb, findings);
     if (free) {
-        check_memory(config.lb, findings);
+        check_hugepages(config, machine, findings);
     }
     for (const PortConfig& port : config.ports) {
         const DeviceString device = parse_device(port.device);
         check_interface(port, device, config.lb.cores.size(), findings);
         check_files(port, device, findings);
+        check_nic(port, device, config.lb, machine, findings);
         if (free) {
             check_twin(port, findings);
         }
-        if (device.is_pci() && access(("/sys/bus/pci/devices/" + device.name).c_str(), F_OK) != 0) {
-            findings.fatal("port '" + port.name + "': there is no PCI device " + device.name,
-                           "`lspci -D` lists them");
-        }
+    }
+    return findings.take();
+}
+
+std::vector<Finding> advise(const Config& config, const MachineTree& machine) {
+    MachineFindings findings;
+    advise_cpus(config.lb, machine, findings);
+    for (const PortConfig& port : config.ports) {
+        advise_nic(port, parse_device(port.device), config.lb, machine, findings);
     }
     return findings.take();
 }

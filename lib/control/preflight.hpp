@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "config/config.hpp"
+#include "control/machine_tree.hpp"
 
 namespace dlb {
 
@@ -26,6 +27,11 @@ struct Finding {
 // InUse: this configuration's dpdk-lb runs already, so what it holds is not missing.
 enum class MachineState : uint8_t { Free, InUse };
 
-std::vector<Finding> preflight(const Config& config, MachineState state);
+// What keeps it from starting or from running well.
+std::vector<Finding> preflight(const Config& config, MachineState state,
+                               const MachineTree& machine = MachineTree());
+
+// What it could have beside, for more speed: for who asks with --check.
+std::vector<Finding> advise(const Config& config, const MachineTree& machine = MachineTree());
 
 }  // namespace dlb

@@ -1,4 +1,4 @@
-// Parts of preflight() that look at files.
+// Parts of preflight() and advise(): check_… finds what is wrong, advise_… what could be better.
 // Thread safety: any one thread.
 #pragma once
 
@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "config/config.hpp"
+#include "control/machine_tree.hpp"
 #include "control/preflight.hpp"
 #include "eal/device_string.hpp"
 
@@ -28,6 +29,20 @@ class MachineFindings {
   private:
     std::vector<Finding> list_;
 };
+
+// Capabilities, and the user to become.
+void check_rights(const Config& config, const MachineTree& machine, MachineFindings& findings);
+
+void check_cpus(const LbConfig& lb, const MachineTree& machine, MachineFindings& findings);
+void advise_cpus(const LbConfig& lb, const MachineTree& machine, MachineFindings& findings);
+
+void check_hugepages(const Config& config, const MachineTree& machine, MachineFindings& findings);
+
+// Driver, IOMMU, NUMA node; and RSS queues.
+void check_nic(const PortConfig& port, const DeviceString& device, const LbConfig& lb,
+               const MachineTree& machine, MachineFindings& findings);
+void advise_nic(const PortConfig& port, const DeviceString& device, const LbConfig& lb,
+                const MachineTree& machine, MachineFindings& findings);
 
 // The console's socket can be made, or made again.
 void check_socket(const LbConfig& lb, MachineFindings& findings);

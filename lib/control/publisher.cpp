@@ -41,6 +41,7 @@ void SnapshotPublisher::publish(std::shared_ptr<const LbSnapshot> lb,
     for (const PortLink& link : links_) {
         next->rss.push_back(link.rss);
     }
+    next->routing_peers = routing_peers_;
     ++published_;
     retired_.push(tables_.exchange(std::move(next)));
     retired_.reclaim();

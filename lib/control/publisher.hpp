@@ -25,6 +25,10 @@ class SnapshotPublisher {
 
     void publish(std::shared_ptr<const LbSnapshot> lb, const std::vector<Route>& routes,
                  const std::vector<Neighbor>& neighbors);
+    // Whose packets are routing control, from the next publish() on; null: nobody's.
+    void set_routing_peers(std::shared_ptr<const RoutingPeers> peers) {
+        routing_peers_ = std::move(peers);
+    }
     // How many old tables are still held by some worker.
     size_t reclaim() { return retired_.reclaim(); }
     size_t waiting() const { return retired_.size(); }
@@ -44,6 +48,7 @@ class SnapshotPublisher {
     std::vector<std::vector<std::unique_ptr<SnatPool>>> pools_;
     RcuPtr<DataplaneTables> tables_;
     RetireList<DataplaneTables> retired_;
+    std::shared_ptr<const RoutingPeers> routing_peers_;
     uint64_t published_ = 0;
 };
 

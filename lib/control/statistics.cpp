@@ -206,6 +206,7 @@ void Statistics::fill_worker(unsigned id, WorkerStatus& status) const {
                                                    : static_cast<double>(now.busy - then.busy) /
                                                          static_cast<double>(status.packets);
     status.busy = worker_busy_[id];
+    status.busy_cycles = now.busy - then.busy;
 }
 
 }  // namespace dlb

@@ -1,5 +1,7 @@
 #include "control/twins.hpp"
 
+#include <algorithm>
+#include <chrono>
 #include <cstring>
 #include <iterator>
 
@@ -10,6 +12,8 @@
 
 #include "control/address_answer.hpp"
 #include "datapath/packet.hpp"
+#include "datapath/punt_class.hpp"
+#include "net/parse.hpp"
 #include "rewrite/l3.hpp"
 
 namespace dlb {
@@ -48,12 +52,13 @@ Family family_of_ip(rte_mbuf* mbuf) {
 
 Twins::Twins(boost::asio::io_context& io, std::vector<ControlPort>& ports, WorkerPool& workers,
              rte_mempool* pool, std::function<const DataplaneTables&()> tables,
-             std::function<void(const NextHop&)> unresolved)
+             std::function<void(const NextHop&)> unresolved, TunnelChecks& checks)
     : ports_(ports),
       workers_(workers),
       pool_(pool),
       tables_(std::move(tables)),
       unresolved_(std::move(unresolved)),
+      checks_(checks),
       twins_(ports.size()),
       io_(io) {}
 
@@ -98,23 +103,38 @@ void Twins::announce(uint16_t port, const IpAddress& address) {
     inject(mbuf, port);
 }
 
+// At most `most`, in bursts; how many there were.
+unsigned Twins::drain_ring(rte_ring* ring, unsigned most) {
+    unsigned taken = 0;
+    void* mbufs[kBurst];
+    while (taken < most) {
+        const unsigned count =
+            rte_ring_sc_dequeue_burst(ring, mbufs, std::min(kBurst, most - taken), nullptr);
+        for (unsigned i = 0; i < count; ++i) {
+            take(static_cast<rte_mbuf*>(mbufs[i]));
+        }
+        taken += count;
+        if (count == 0) {
+            break;
+        }
+    }
+    return taken;
+}
+
+// What came for routing control or neighbour discovery goes first, also between the bursts of the
+// rest.
 bool Twins::drain() {
     bool more = false;
     for (unsigned worker = 0; worker < workers_.size(); ++worker) {
-        unsigned taken = 0;
-        void* mbufs[32];
-        while (taken < kRound) {
-            const unsigned count =
-                rte_ring_sc_dequeue_burst(workers_.punt_ring(worker), mbufs, 32, nullptr);
-            for (unsigned i = 0; i < count; ++i) {
-                take(static_cast<rte_mbuf*>(mbufs[i]));
-            }
-            taken += count;
-            if (count == 0) {
+        for (unsigned taken = 0; taken < kRound; taken += kBurst) {
+            const unsigned urgent = drain_ring(workers_.routing_punt_ring(worker), kRound) +
+                                    drain_ring(workers_.neighbor_punt_ring(worker), kRound);
+            const unsigned rest = drain_ring(workers_.punt_ring(worker), kBurst);
+            if (urgent + rest == 0) {
                 break;
             }
+            more |= urgent >= kRound || (rest == kBurst && taken + kBurst >= kRound);
         }
-        more |= taken >= kRound;
     }
     return more;
 }
@@ -131,10 +151,14 @@ void Twins::take(rte_mbuf* mbuf) {
 }
 
 void Twins::to_kernel(rte_mbuf* mbuf, uint16_t port) {
-    ControlPort& to = ports_[port];
-    if (to.config.vlan != 0) {
+    if (ports_[port].config.vlan != 0) {
         strip_vlan(mbuf);
     }
+    write_to_kernel(mbuf, port);
+}
+
+void Twins::write_to_kernel(rte_mbuf* mbuf, uint16_t port) {
+    ControlPort& to = ports_[port];
     std::vector<uint8_t> copy;
     const void* frame = rte_pktmbuf_mtod(mbuf, const void*);
     const uint32_t length = rte_pktmbuf_pkt_len(mbuf);
@@ -253,12 +277,59 @@ bool Twins::read_frame(uint16_t port) {
     }
     mbuf->data_len = static_cast<uint16_t>(length);
     mbuf->pkt_len = static_cast<uint32_t>(length);
+    note_session(mbuf);
+    if (take_check(mbuf, port)) {
+        return true;
+    }
     if (ports_[port].config.vlan != 0 && !insert_vlan(mbuf, ports_[port].config.vlan)) {
         ++not_injected_;
         rte_pktmbuf_free(mbuf);
         return true;
     }
     inject(mbuf, port);
+    return true;
+}
+
+// The kernel's own packets tell of its conversations with routers: see KnownSessions.
+void Twins::note_session(rte_mbuf* mbuf) {
+    const RoutingPeers* peers = tables_().routing_peers.get();
+    if (peers == nullptr) {
+        return;
+    }
+    const auto* frame = rte_pktmbuf_mtod(mbuf, const uint8_t*);
+    const PacketMeta meta = parse(frame, rte_pktmbuf_data_len(mbuf));
+    const KernelFrame told = classify_kernel_frame(frame, rte_pktmbuf_data_len(mbuf), meta, peers);
+    if (told.session) {
+        const auto now = Clock::now().time_since_epoch();
+        workers_.known_sessions().learn(
+            *told.session, static_cast<uint64_t>(
+                               std::chrono::duration_cast<std::chrono::milliseconds>(now).count()));
+    }
+}
+
+// True: it was one of a check's, or a question about its VIP, and is not ours any more.
+bool Twins::take_check(rte_mbuf* mbuf, uint16_t port) {
+    const TunnelChecks::Outcome outcome = checks_.take(mbuf, ports_[port].port->mac());
+    switch (outcome.taken) {
+        case TunnelChecks::Taken::No:
+            return false;
+        case TunnelChecks::Taken::Answer:
+            write_to_kernel(mbuf, port);
+            break;
+        case TunnelChecks::Taken::Drop:
+            ++not_injected_;
+            rte_pktmbuf_free(mbuf);
+            break;
+        case TunnelChecks::Taken::Packet:
+            if (outcome.hop->state == NextHop::State::Ready) {
+                send_ready(mbuf, *outcome.hop);
+                break;
+            }
+            note_of(mbuf).port = outcome.hop->port;
+            note_of(mbuf).next_hop = outcome.hop->address;
+            hold(mbuf);
+            break;
+    }
     return true;
 }
 

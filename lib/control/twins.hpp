@@ -22,6 +22,7 @@
 #include <rte_mempool.h>
 
 #include "control/ports.hpp"
+#include "control/tunnel_checks.hpp"
 #include "control/worker_pool.hpp"
 #include "datapath/tables.hpp"
 
@@ -35,10 +36,10 @@ class Twins {
     static constexpr unsigned kRound = 512;
 
     // `tables` gives the tables now in force; `unresolved` is told of a next hop that a packet
-    // waits for.
+    // waits for; `checks` takes its packets out of what the kernel sends.
     Twins(boost::asio::io_context& io, std::vector<ControlPort>& ports, WorkerPool& workers,
           rte_mempool* pool, std::function<const DataplaneTables&()> tables,
-          std::function<void(const NextHop&)> unresolved);
+          std::function<void(const NextHop&)> unresolved, TunnelChecks& checks);
     ~Twins();
 
     void start();
@@ -71,19 +72,24 @@ class Twins {
         boost::asio::posix::stream_descriptor descriptor;
     };
 
+    unsigned drain_ring(rte_ring* ring, unsigned most);
+    void note_session(rte_mbuf* mbuf);
     void take(rte_mbuf* mbuf);
     void to_kernel(rte_mbuf* mbuf, uint16_t port);
+    void write_to_kernel(rte_mbuf* mbuf, uint16_t port);
     void hold(rte_mbuf* mbuf);
     void send_ready(rte_mbuf* mbuf, const NextHop& hop);
     void inject(rte_mbuf* mbuf, uint16_t port);
     void wait_for_kernel(uint16_t port);
     bool read_frame(uint16_t port);
+    bool take_check(rte_mbuf* mbuf, uint16_t port);
 
     std::vector<ControlPort>& ports_;
     WorkerPool& workers_;
     rte_mempool* pool_;
     std::function<const DataplaneTables&()> tables_;
     std::function<void(const NextHop&)> unresolved_;
+    TunnelChecks& checks_;
     std::vector<std::unique_ptr<Twin>> twins_;  // by port; null without
     boost::asio::io_context& io_;
     std::map<HopKey, std::deque<Waiting>> waiting_;

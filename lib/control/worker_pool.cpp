@@ -10,6 +10,8 @@ namespace dlb {
 namespace {
 
 constexpr unsigned kPuntRing = 1024;
+constexpr unsigned kRoutingRing = 1024;
+constexpr unsigned kNeighborRing = 512;
 constexpr unsigned kInjectRing = 1024;
 constexpr unsigned kHandoverRing = 2048;
 
@@ -34,6 +36,12 @@ Result<void> WorkerPool::make_rings(unsigned count) {
     for (unsigned id = 0; id < count; ++id) {
         const std::string number = std::to_string(id);
         if (auto made = add(punts_, "punt" + number, kPuntRing); !made) {
+            return made;
+        }
+        if (auto made = add(routing_punts_, "routing" + number, kRoutingRing); !made) {
+            return made;
+        }
+        if (auto made = add(neighbor_punts_, "neigh" + number, kNeighborRing); !made) {
             return made;
         }
         if (auto made = add(injects_, "inject" + number, kInjectRing); !made) {
@@ -72,6 +80,9 @@ WorkerSetup WorkerPool::make_setup(const LbConfig& config, const std::vector<Con
              .queues = {.any_queue = count > 1, .shared = queues < count, .rss = rss}});
     }
     setup.rings.punt = punts_[id].get();
+    setup.rings.punt_routing = routing_punts_[id].get();
+    setup.rings.punt_neighbor = neighbor_punts_[id].get();
+    setup.known = &known_sessions_;
     setup.rings.inject = injects_[id].get();
     for (unsigned other = 0; other < count; ++other) {
         setup.rings.handover_in.push_back(handovers_[other][id].get());

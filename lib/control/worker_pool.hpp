@@ -39,6 +39,10 @@ class WorkerPool {
     Worker& worker(unsigned id) { return *workers_[id]; }
     const Worker& worker(unsigned id) const { return *workers_[id]; }
     rte_ring* punt_ring(unsigned id) const { return punts_[id].get(); }
+    rte_ring* routing_punt_ring(unsigned id) const { return routing_punts_[id].get(); }
+    rte_ring* neighbor_punt_ring(unsigned id) const { return neighbor_punts_[id].get(); }
+    // What the kernel's own packets tell of its conversations with routers.
+    KnownSessions& known_sessions() { return known_sessions_; }
     // Gives worker 0 a frame to transmit, whose PacketNote names the port. False: its ring is full.
     bool inject(rte_mbuf* mbuf);
     // Wakes the control thread; its fd() is to be watched.
@@ -52,7 +56,10 @@ class WorkerPool {
 
     Doorbell control_bell_;
     std::vector<std::unique_ptr<Doorbell>> bells_;
+    KnownSessions known_sessions_;
     std::vector<PacketRing> punts_;
+    std::vector<PacketRing> routing_punts_;
+    std::vector<PacketRing> neighbor_punts_;
     std::vector<PacketRing> injects_;
     std::vector<std::vector<PacketRing>> handovers_;  // [from][to]; none to oneself
     std::vector<std::unique_ptr<Worker>> workers_;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "datapath/next_hops.hpp"
+#include "datapath/routing_peers.hpp"
 #include "flow/snat_pool.hpp"
 #include "lb/snapshot.hpp"
 
@@ -19,6 +20,7 @@ struct DataplaneTables {
     std::vector<std::vector<SnatPool*>> snat_pools;
     // By port: how its queues are chosen, where that is known; they outlive the workers too.
     std::vector<const RssView*> rss;
+    std::shared_ptr<const RoutingPeers> routing_peers;  // null: none
 };
 
 }  // namespace dlb

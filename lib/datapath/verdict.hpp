@@ -15,6 +15,8 @@ namespace dlb {
     X(IcmpForwarded, "icmp_forwarded", Sent)               \
     X(FromKernel, "from_kernel", Sent)                     \
     X(Punted, "punted", Kept)                              \
+    X(PuntedRouting, "punted_routing", Kept)               \
+    X(PuntedNeighbor, "punted_neighbor", Kept)             \
     X(HandedOver, "handed_over", Kept)                     \
     X(AwaitsNeighbor, "awaits_neighbor", Kept)             \
     X(Truncated, "truncated", Dropped)                     \
@@ -53,6 +55,11 @@ namespace dlb {
     X(IcmpUnhandled, "icmp_unhandled", Dropped)            \
     X(NoTwin, "no_twin", Dropped)                          \
     X(PuntFull, "punt_full", Dropped)                      \
+    X(PuntLimit, "punt_limit", Dropped)                    \
+    X(RoutingFull, "routing_full", Dropped)                \
+    X(RoutingLimit, "routing_limit", Dropped)              \
+    X(NeighborFull, "neighbor_full", Dropped)              \
+    X(NeighborLimit, "neighbor_limit", Dropped)            \
     X(HandoverFull, "handover_full", Dropped)              \
     X(InjectFull, "inject_full", Dropped)                  \
     X(TxFull, "tx_full", Dropped)

@@ -25,6 +25,7 @@ unsigned Worker::poll_once() {
     const uint64_t start = rte_rdtsc();
     update_clock();
     const DataplaneTables& tables = *setup_.tables->read();
+    routing_peers_ = tables.routing_peers.get();
     unsigned taken = 0;
     for (uint16_t port = 0; port < setup_.ports.size(); ++port) {
         rte_mbuf* mbufs[kBurst];
@@ -179,28 +180,9 @@ void Worker::conclude(Packet& packet, Outcome outcome) {
     }
 }
 
-void Worker::punt(Packet& packet) {
-    if (!setup_.ports[packet.port].has_twin) {
-        drop(packet.mbuf, Verdict::NoTwin);
-        return;
-    }
-    PacketNote& note = note_of(packet.mbuf);
-    note.kind = PacketNote::Kind::ToTwin;
-    note.port = packet.port;
-    to_control(packet.mbuf, Verdict::Punted);
-}
-
 void Worker::drop(rte_mbuf* mbuf, Verdict verdict) {
     counters_.of(verdict).add(1);
     rte_pktmbuf_free(mbuf);
-}
-
-// True: the box is full now.
-inline bool Worker::add(Outbox& box, rte_mbuf* mbuf, Verdict verdict, bool part) {
-    box.mbufs[box.count] = mbuf;
-    box.parts[box.count] = part;
-    box.verdicts[box.count] = verdict;
-    return ++box.count == kBurst;
 }
 
 void Worker::transmit(uint16_t port, rte_mbuf* mbuf, Verdict verdict, bool part) {
@@ -219,12 +201,6 @@ void Worker::transmit(uint16_t port, rte_mbuf* mbuf, Verdict verdict, bool part)
     note_of(mbuf) = note;
     if (add(handovers_[worker], mbuf, Verdict::HandedOver, note.part)) {
         flush_handovers(worker);
-    }
-}
-
-void Worker::to_control(rte_mbuf* mbuf, Verdict verdict, bool part) {
-    if (add(punts_, mbuf, verdict, part)) {
-        flush_punts();
     }
 }
 
@@ -270,18 +246,6 @@ void Worker::flush_handovers(unsigned worker) {
                                      nullptr),
            Verdict::HandoverFull);
     setup_.doorbells[worker]->ring();
-}
-
-void Worker::flush_punts() {
-    if (punts_.count == 0) {
-        return;
-    }
-    settle(punts_,
-           rte_ring_sp_enqueue_burst(setup_.rings.punt,
-                                     reinterpret_cast<void* const*>(punts_.mbufs.data()),
-                                     punts_.count, nullptr),
-           Verdict::PuntFull);
-    setup_.control->ring();
 }
 
 void Worker::flush_all() {

@@ -20,6 +20,7 @@
 #include "datapath/forwarder.hpp"
 #include "datapath/fragment_table.hpp"
 #include "datapath/packet.hpp"
+#include "datapath/punt_policer.hpp"
 #include "datapath/tables.hpp"
 #include "net/ip_address.hpp"
 #include "rcu/rcu.hpp"
@@ -43,7 +44,11 @@ struct WorkerPort {
 
 // Rings of mbufs, each with one producer and one consumer.
 struct WorkerRings {
-    rte_ring* punt = nullptr;            // to the control thread, see PacketNote
+    rte_ring* punt = nullptr;  // to the control thread, see PacketNote
+    // The same for packets of routing control, and of neighbour discovery, so that a flood of
+    // others loses none of them. Null: they go with the others.
+    rte_ring* punt_routing = nullptr;
+    rte_ring* punt_neighbor = nullptr;
     rte_ring* inject = nullptr;          // from it: frames ready for the port that PacketNote names
     std::vector<rte_ring*> handover_in;  // by the other worker's id; null for this one's
     std::vector<rte_ring*> handover_out;
@@ -71,6 +76,7 @@ struct WorkerSetup {
     WorkerRings rings;
     const RcuPtr<DataplaneTables>* tables = nullptr;
     RcuDomain* rcu = nullptr;
+    const KnownSessions* known = nullptr;  // with the routers; null: none
     Doorbell* control = nullptr;  // rung when packets or finished jobs wait for the control thread
     std::vector<Doorbell*> doorbells;  // of the workers, by id
     uint32_t flow_capacity = 1 << 20;
@@ -137,7 +143,14 @@ class Worker {
     void transmit(uint16_t port, rte_mbuf* mbuf, Verdict verdict, bool part = false);
     void hand_over(unsigned worker, rte_mbuf* mbuf, const PacketNote& note);
     void to_control(rte_mbuf* mbuf, Verdict verdict, bool part = false);
-    static bool add(Outbox& box, rte_mbuf* mbuf, Verdict verdict, bool part = false);
+    void flush_punts(Outbox& box, rte_ring* ring, Verdict full);
+    // True: the box is full now.
+    static bool add(Outbox& box, rte_mbuf* mbuf, Verdict verdict, bool part = false) {
+        box.mbufs[box.count] = mbuf;
+        box.parts[box.count] = part;
+        box.verdicts[box.count] = verdict;
+        return ++box.count == kBurst;
+    }
     void settle(Outbox& box, unsigned accepted, Verdict refused);
     void flush_port(uint16_t port);
     void flush_handovers(unsigned worker);
@@ -158,8 +171,11 @@ class Worker {
     Forwarder forwarder_;
     FragmentTable fragments_;
     std::vector<Outbox> tx_;  // by port
-    Outbox punts_;
-    std::vector<Outbox> handovers_;  // by worker
+    // worker_punt.cpp
+    Outbox punts_, punts_routing_, punts_neighbor_;
+    PuntPolicer policer_;
+    const RoutingPeers* routing_peers_ = nullptr;  // of the tables of this round
+    std::vector<Outbox> handovers_;                // by worker
     std::array<Packet, kBurst> burst_;
     std::atomic<WorkerJob*> job_{nullptr};
     uint64_t cycles_per_ms_;

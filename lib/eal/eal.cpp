@@ -6,11 +6,16 @@
 #include <mutex>
 #include <string_view>
 
+#include <dirent.h>
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <rte_eal.h>
 #include <rte_errno.h>
 #include <rte_log.h>
+#include <rte_pdump.h>
+
+#include "eal/hugepage_files.hpp"
 
 namespace dlb {
 
@@ -20,6 +25,8 @@ constexpr size_t kKeptMessages = 4;
 
 // What DPDK says of a failed init on standard error, it says in its log too.
 constexpr std::string_view kSaidTwice = "EAL: FATAL: ";
+// libbpf's word on each AF_XDP program, which explains no failure.
+constexpr std::string_view kNoise = "skipping unrecognized data section";
 constexpr std::string_view kBadArguments = "Invalid 'command line' arguments";
 
 // DPDK logs to a FILE; this one cuts the stream into lines.
@@ -43,6 +50,9 @@ struct LogSink {
             }
             if (!last.empty() && last.back() == line) {
                 continue;  // EAL reads its arguments twice
+            }
+            if (line.find(kNoise) != std::string::npos) {
+                continue;
             }
             last.push_back(std::move(line));
             if (last.size() > kKeptMessages) {
@@ -82,14 +92,10 @@ void redirect_log(const EalOptions& options) {
 }
 
 // While it lives, what DPDK and getopt() print goes where DPDK's log goes, and the 100 lines of
-// DPDK's usage nowhere. glibc lets stdout and stderr be assigned; the log of ours has a FILE of its
-// own already.
+// DPDK's usage nowhere.
 class QuietStdio {
   public:
-    explicit QuietStdio(bool keep_usage) : out_(stdout), error_(stderr) {
-        if (log_stream() != nullptr) {
-            stderr = log_stream();
-        }
+    explicit QuietStdio(bool keep_usage) : out_(stdout) {
         null_ = keep_usage ? nullptr : std::fopen("/dev/null", "we");
         if (null_ != nullptr) {
             stdout = null_;
@@ -97,7 +103,6 @@ class QuietStdio {
     }
     ~QuietStdio() {
         stdout = out_;
-        stderr = error_;
         if (null_ != nullptr) {
             std::fclose(null_);
         }
@@ -106,8 +111,8 @@ class QuietStdio {
     QuietStdio& operator=(const QuietStdio&) = delete;
 
   private:
+    StderrToLog error_;
     FILE* out_;
-    FILE* error_;
     FILE* null_ = nullptr;
 };
 
@@ -116,7 +121,7 @@ bool asks_for_usage(const std::vector<std::string>& extra) {
                        [](const std::string& word) { return word == "-h" || word == "--help"; });
 }
 
-std::vector<std::string> make_arguments(const EalOptions& options) {
+std::vector<std::string> make_arguments(const EalOptions& options, bool attachable) {
     std::vector<std::string> arguments = {"dpdk-lb"};
     std::string lcores = "0@" + std::to_string(options.control_core);
     for (size_t i = 0; i < options.cores.size(); ++i) {
@@ -124,9 +129,11 @@ std::vector<std::string> make_arguments(const EalOptions& options) {
                   std::to_string(options.cores[i]);
     }
     arguments.insert(arguments.end(), {"--lcores", lcores, "--main-lcore", "0", "--file-prefix",
-                                       options.file_prefix, "--no-telemetry"});
+                                       options.file_prefix});
     const std::string memory = std::to_string(options.memory_mb);
-    if (options.hugepages) {
+    if (attachable) {
+        arguments.insert(arguments.end(), {"-m", memory});
+    } else if (options.hugepages) {
         // Pages without a file: nothing is left on hugetlbfs, whatever ends the process.
         arguments.insert(arguments.end(), {"--in-memory", "-m", memory});
     } else {
@@ -141,6 +148,19 @@ std::vector<std::string> make_arguments(const EalOptions& options) {
     arguments.insert(arguments.end(), {"--log-level", options.verbose ? "info" : "warning"});
     arguments.insert(arguments.end(), options.extra.begin(), options.extra.end());
     return arguments;
+}
+
+// By the open directory: its path may lead through directories that are root's alone.
+void remove_entries(int directory) {
+    DIR* listing = fdopendir(directory);
+    if (listing == nullptr) {
+        close(directory);
+        return;
+    }
+    while (const dirent* entry = readdir(listing)) {
+        unlinkat(dirfd(listing), entry->d_name, 0);  // not "." and "..": they are no files
+    }
+    closedir(listing);
 }
 
 std::string joined(const std::vector<std::string>& words) {
@@ -186,9 +206,21 @@ std::string Eal::last_messages() {
     return joined;
 }
 
+// glibc lets stderr be assigned; the log of ours has a FILE of its own already.
+StderrToLog::StderrToLog() : before_(stderr) {
+    if (log_stream() != nullptr) {
+        stderr = log_stream();
+    }
+}
+
+StderrToLog::~StderrToLog() {
+    stderr = before_;
+}
+
 Result<Eal> Eal::init(const EalOptions& options) {
     redirect_log(options);
-    std::vector<std::string> arguments = make_arguments(options);
+    const bool attachable = options.hugepages && options.attachable && hugepage_files_possible();
+    std::vector<std::string> arguments = make_arguments(options, attachable);
     std::vector<char*> argv;
     argv.reserve(arguments.size());
     for (std::string& argument : arguments) {
@@ -206,22 +238,51 @@ Result<Eal> Eal::init(const EalOptions& options) {
                                   : Error{explain_failure(options, rte_errno)};
     }
     Eal eal;
+    eal.attachable_ = attachable;
+    eal.file_prefix_ = options.file_prefix;
+    eal.runtime_dir_ = open(rte_eal_get_runtime_dir(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (taken + 1 < static_cast<int>(argv.size())) {
         refused_arguments_ = true;
         return bad_arguments(options, std::string("'") + argv.back() + "' is no option");
     }
+    // What dpdk-dumpcap asks to put its own callbacks on the queues.
+    if (attachable && rte_pdump_init() != 0) {
+        return Error{"DPDK's pdump does not start: " + last_messages() +
+                     "; hugepages = false does without"};
+    }
     return eal;
 }
 
-Eal::Eal(Eal&& other) noexcept : owner_(other.owner_) {
+Eal::Eal(Eal&& other) noexcept
+    : owner_(other.owner_),
+      attachable_(other.attachable_),
+      file_prefix_(std::move(other.file_prefix_)),
+      runtime_dir_(other.runtime_dir_) {
     other.owner_ = false;
 }
 
 Eal::~Eal() {
-    if (owner_) {
-        const std::string directory = rte_eal_get_runtime_dir();
-        rte_eal_cleanup();
-        rmdir(directory.c_str());  // DPDK leaves it, empty
+    if (!owner_) {
+        return;
+    }
+    const std::string directory = rte_eal_get_runtime_dir();
+    if (attachable_) {
+        rte_pdump_uninit();
+    }
+    rte_eal_cleanup();
+    if (attachable_) {
+        remove_hugepage_files(file_prefix_, true);
+    }
+    // DPDK leaves it, with its files.
+    if (runtime_dir_ >= 0) {
+        remove_entries(runtime_dir_);
+        rmdir(directory.c_str());
+    }
+}
+
+void Eal::give_runtime_dir(uid_t user, gid_t group) {
+    if (runtime_dir_ >= 0 && fchown(runtime_dir_, user, group) != 0) {
+        runtime_dir_ = -1;  // stays as it is
     }
 }
 

@@ -43,12 +43,13 @@ Result<Port> Port::open(const PortOptions& options) {
     Port port;
     port.name_ = options.device.name;
     port.mend_ = options.device.is_pci()
-                     ? "bind it to vfio-pci with `dpdk-devbind.py -b vfio-pci " + port.name_ +
-                           "` (Debian: package dpdk), and check that DPDK has a driver for it"
+                     ? "bind it to vfio-pci with `scripts/bind-nic " + port.name_ +
+                           "`, and check that DPDK has a driver for it"
                      : "check the arguments of `device` (" + options.device.text +
                            "); the DPDK guide of the driver lists them";
     port.mtu_ = options.mtu;
     const std::vector<int> before = open_descriptors();
+    const StderrToLog quiet;
     for (auto step : {&Port::probe, &Port::configure, &Port::start}) {
         if (Result<void> done = (port.*step)(options); !done) {
             return Error{done.error()};
@@ -157,6 +158,7 @@ Port::Port(Port&& other) noexcept
 
 Port::~Port() {
     if (open_) {
+        const StderrToLog quiet;
         rte_eth_dev_stop(id_);
         rte_eth_dev_close(id_);
     }

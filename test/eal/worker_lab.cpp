@@ -104,6 +104,10 @@ void WorkerLab::make_workers() {
         bells_.push_back(std::make_unique<Doorbell>());
         punts_.push_back(take(make_packet_ring(number + "p", 1024)));
         injects_.push_back(take(make_packet_ring(number + "i", 1024)));
+        if (options_.routing_peers) {
+            routing_punts_.push_back(take(make_packet_ring(number + "r", 1024)));
+            neighbor_punts_.push_back(take(make_packet_ring(number + "n", 512)));
+        }
         for (unsigned to = 0; to < count; ++to) {
             handovers_[id].push_back(
                 to == id ? PacketRing()
@@ -123,6 +127,11 @@ void WorkerLab::make_workers() {
                         .queues = options_.queues}};
         setup.rings.punt = punts_[id].get();
         setup.rings.inject = injects_[id].get();
+        if (options_.routing_peers) {
+            setup.rings.punt_routing = routing_punts_[id].get();
+            setup.rings.punt_neighbor = neighbor_punts_[id].get();
+            setup.known = &known_;
+        }
         for (unsigned other = 0; other < count; ++other) {
             setup.rings.handover_in.push_back(handovers_[other][id].get());
             setup.rings.handover_out.push_back(handovers_[id][other].get());
@@ -174,6 +183,7 @@ void WorkerLab::publish() {
     next->hops = NextHops(lab_routes(), neighbors_, links, *snapshot_);
     next->lb = snapshot_;
     next->rss = {options_.queues.rss};
+    next->routing_peers = options_.routing_peers;
     for (const auto& pools : snat_) {
         std::vector<SnatPool*>& of_worker = next->snat_pools.emplace_back();
         for (const auto& pool : pools) {
@@ -250,15 +260,27 @@ std::vector<Bytes> WorkerLab::pass(const Bytes& frame, unsigned queue) {
     return frames;
 }
 
-std::vector<WorkerLab::ForControl> WorkerLab::for_control(unsigned worker) {
+std::vector<WorkerLab::ForControl> WorkerLab::empty(rte_ring* ring) {
     std::vector<ForControl> given;
     void* pointer = nullptr;
-    while (rte_ring_sc_dequeue(punts_[worker].get(), &pointer) == 0) {
+    while (rte_ring_sc_dequeue(ring, &pointer) == 0) {
         auto* mbuf = static_cast<rte_mbuf*>(pointer);
         given.push_back({note_of(mbuf), bytes_of(mbuf)});
         rte_pktmbuf_free(mbuf);
     }
     return given;
+}
+
+std::vector<WorkerLab::ForControl> WorkerLab::for_control(unsigned worker) {
+    return empty(punts_[worker].get());
+}
+
+std::vector<WorkerLab::ForControl> WorkerLab::routing(unsigned worker) {
+    return empty(routing_punts_[worker].get());
+}
+
+std::vector<WorkerLab::ForControl> WorkerLab::discovery(unsigned worker) {
+    return empty(neighbor_punts_[worker].get());
 }
 
 uint64_t WorkerLab::count(Verdict verdict) const {

@@ -26,6 +26,8 @@ struct LabOptions {
     unsigned queue_pairs = 0;  // 0: one for each worker
     QueueRule queues{};
     PortRange kernel_ports{};  // no SNAT ports
+    // Not null: rings of their own for routing control and neighbour discovery.
+    std::shared_ptr<const RoutingPeers> routing_peers{};
 };
 
 class WorkerLab {
@@ -62,6 +64,9 @@ class WorkerLab {
         Bytes frame;
     };
     std::vector<ForControl> for_control(unsigned worker = 0);
+    std::vector<ForControl> routing(unsigned worker = 0);  // the same, of those rings
+    std::vector<ForControl> discovery(unsigned worker = 0);
+    KnownSessions& known_sessions() { return known_; }
 
     unsigned queue_pairs() const { return static_cast<unsigned>(rx_.size()); }
     uint64_t count(Verdict verdict) const;  // of all workers
@@ -73,6 +78,7 @@ class WorkerLab {
     Doorbell& control_bell() { return control_bell_; }
 
   private:
+    static std::vector<ForControl> empty(rte_ring* ring);
     void make_port();
     void make_workers();
 
@@ -86,11 +92,12 @@ class WorkerLab {
     RcuDomain rcu_;
     RcuPtr<DataplaneTables> tables_;
     RetireList<DataplaneTables> retired_;
+    KnownSessions known_;
     std::shared_ptr<const LbSnapshot> snapshot_;
     std::vector<std::vector<std::unique_ptr<SnatPool>>> snat_;
     Doorbell control_bell_;
     std::vector<std::unique_ptr<Doorbell>> bells_;
-    std::vector<PacketRing> punts_, injects_;
+    std::vector<PacketRing> punts_, routing_punts_, neighbor_punts_, injects_;
     std::vector<std::vector<PacketRing>> handovers_;
     std::vector<std::unique_ptr<Worker>> workers_;
 };

@@ -45,6 +45,14 @@ def port(device="net_af_packet0,iface=uplink", **keys):
     return table("[[port]]", keys)
 
 
+def bgp(neighbors, asn=65021, **keys):
+    """[bgp] with its neighbours: dicts of keys."""
+    text = table("[bgp]", {"asn": asn, **keys})
+    for neighbor in neighbors:
+        text += table("  [[bgp.neighbor]]", neighbor)
+    return text
+
+
 class DpdkLb:
     """One daemon in one namespace. `parts`: [[port]] and [[service]] texts; `lb`: keys of [lb]."""
 
@@ -83,7 +91,10 @@ class DpdkLb:
 
     def ctl(self, *words, check=True):
         """One console command; the finished process."""
-        return self.namespace.run([CONSOLE, "-s", self.socket, *words], check=check, timeout=10)
+        return self.namespace.run([*self.ctl_argv(), *words], check=check, timeout=10)
+
+    def ctl_argv(self):
+        return [CONSOLE, "-s", self.socket]
 
     def show(self, *words):
         """The JSON document of a `show` (or explain)."""

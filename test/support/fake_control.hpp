@@ -3,6 +3,8 @@
 #pragma once
 
 #include <algorithm>
+#include <chrono>
+#include <map>
 #include <string>
 #include <utility>
 #include <vector>
@@ -38,11 +40,29 @@ class FakeControl : public ControlApi {
                                                                {"bad_checksum", 0},
                                                                {"too_big", 987654321098}};
     std::vector<FlowStatus> flow_list;
+    std::vector<HealthStatus> health_list;
+    ReloadStatus reloads;
+    BgpStatus bgp_status;
+    std::vector<BgpRouteStatus> bgp_route_list;
+    std::map<IpAddress, std::vector<BgpReceivedRoute>> bgp_heard;  // by neighbour
     Explanation explanation;
-    std::vector<std::string> dry_run_changes = {"service web: weight of 172.16.21.2 1 -> 5"};
+    ReloadPlan plan = {{{ChangeAction::Changed,
+                         "web",
+                         endpoint("172.16.21.2:80"),
+                         {{"weight", "1", "5", true}},
+                         false,
+                         0}},
+                       {{"web", 0.334, false, false, 0, 0}},
+                       {"VIP 10.1.1.1 is withdrawn by hand"}};
+    // The commit that waits, as Control keeps it.
+    std::optional<std::chrono::milliseconds> confirm_within;
+    uint64_t connections = 12;  // of a backend that drains
 
     std::string edit_error;  // not empty: every edit fails with it
-    bool hold = false;       // keep the callbacks of flows() and explain()
+    // Keep the callbacks of flows(), explain(), await_drained() and the reloads.
+    bool hold = false;
+    std::function<bool()> drain_wanted;
+    DrainQuery drain_query;
     std::vector<std::function<void()>> held;
     std::vector<std::string> calls;  // what was asked to change, in order
     ServiceConfig added_service;
@@ -51,6 +71,8 @@ class FakeControl : public ControlApi {
     uint32_t given_weight = 0;
     FlowQuery flow_query;
     ExplainQuery explain_query;
+    CaptureQuery capture_query;
+    Result<CaptureReport> capture_result = CaptureReport{"/tmp/x.pcap", 1000, 3, 123456, "count"};
 
     VersionInfo version() const override { return version_info; }
     std::string config_toml() const override { return toml; }
@@ -63,7 +85,38 @@ class FakeControl : public ControlApi {
     }
     std::vector<WorkerStatus> workers() const override { return worker_list; }
     std::vector<ServiceStatus> services() const override { return service_list; }
-    std::vector<BackendStatus> backends() const override { return backend_list; }
+    std::vector<BackendStatus> backends(const std::string& service = {}) const override {
+        std::vector<BackendStatus> found = backend_list;
+        std::erase_if(found, [&](const BackendStatus& backend) {
+            return !service.empty() && backend.service != service;
+        });
+        return found;
+    }
+    bool visit_services(size_t& from, size_t count,
+                        const std::function<void(const ServiceView&)>& visit) const override {
+        for (; count > 0 && from < service_list.size(); --count, ++from) {
+            const ServiceStatus& s = service_list[from];
+            visit({s.config, s.announced, s.packets, s.bytes, s.new_flows});
+        }
+        return from < service_list.size();
+    }
+    bool visit_backends(BackendCursor& from, size_t count,
+                        const std::function<void(const BackendView&)>& visit) const override {
+        for (; from.service < service_list.size(); ++from.service, from.backend = 0) {
+            size_t index = 0;
+            for (const BackendStatus& b : backend_list) {
+                if (b.service != service_list[from.service].config.name || index++ < from.backend) {
+                    continue;
+                }
+                if (count-- == 0) {
+                    return true;
+                }
+                visit({b.service, b.config, b.state, b.active_connections, b.packets, b.bytes});
+                ++from.backend;
+            }
+        }
+        return false;
+    }
     std::vector<NeighborStatus> neighbors() const override { return neighbor_list; }
     std::vector<RouteStatus> routes() const override { return route_list; }
     std::vector<MemoryStatus> memory() const override { return memory_list; }
@@ -72,6 +125,8 @@ class FakeControl : public ControlApi {
         return {log_lines.end() - static_cast<ptrdiff_t>(count), log_lines.end()};
     }
     std::vector<std::pair<std::string, uint64_t>> drops() const override { return drop_list; }
+    std::vector<HealthStatus> health() const override { return health_list; }
+    ReloadStatus reload_status() const override { return reloads; }
     uint64_t flow_count(const std::string& service) const override {
         return service.empty() ? flow_list.size()
                                : static_cast<uint64_t>(std::count_if(
@@ -92,6 +147,12 @@ class FakeControl : public ControlApi {
     void explain(const ExplainQuery& query, std::function<void(Explanation)> done) override {
         explain_query = query;
         answer([done, explained = explanation] { done(explained); });
+    }
+
+    void capture(const CaptureQuery& query,
+                 std::function<void(Result<CaptureReport>)> done) override {
+        capture_query = query;
+        answer([done, result = capture_result] { done(result); });
     }
 
     Status add_service(const ServiceConfig& service) override {
@@ -121,21 +182,65 @@ class FakeControl : public ControlApi {
         given_port = port;
         return edit((draining ? "drain " : "undrain ") + service + " " + address.to_string());
     }
-    Status reload() override { return edit("reload"); }
-    Status reload_dry_run(std::vector<std::string>& changes) const override {
-        changes = dry_run_changes;
-        return edit_error.empty() ? Status() : Status(Error{edit_error});
+    void await_drained(const DrainQuery& query, std::function<bool()> wanted,
+                       std::function<void(Result<DrainResult>)> done) override {
+        drain_query = query;
+        drain_wanted = std::move(wanted);
+        answer([this, done] { done(DrainResult{connections, false}); });
     }
+    BgpStatus bgp() const override { return bgp_status; }
+    std::vector<BgpRouteStatus> bgp_routes() const override { return bgp_route_list; }
+    std::optional<std::vector<BgpReceivedRoute>> bgp_received(
+        const IpAddress& neighbor) const override {
+        const auto found = bgp_heard.find(neighbor);
+        return found == bgp_heard.end() ? std::nullopt : std::optional(found->second);
+    }
+    Status reset_bgp(const IpAddress& neighbor) override {
+        return edit("reset bgp " + neighbor.to_string());
+    }
+    Status refresh_bgp(const IpAddress& neighbor) override {
+        return edit("refresh bgp " + neighbor.to_string());
+    }
+    Status set_announced(const Prefix& vip, bool announced) override {
+        return edit((announced ? "announce " : "withdraw ") + vip.to_string());
+    }
+    Status set_drained(bool drained) override { return edit(drained ? "drain" : "undrain"); }
+    void reload(StatusDone done) override {
+        answer([done, status = edit("reload")] { done(status); });
+    }
+    void plan_reload(PlanDone done) override {
+        answer([this, done] { edit_error.empty() ? done(plan) : done(Error{edit_error}); });
+    }
+    ReloadPlan runtime_changes() const override { return plan; }
+    void commit_confirmed(std::chrono::milliseconds timeout, StatusDone done) override {
+        const Status status =
+            confirm_within ? Status(Error{"a commit waits"}) : edit("commit confirmed");
+        if (status.ok()) {
+            confirm_within = timeout;
+        }
+        answer([done, status] { done(status); });
+    }
+    Status confirm() override { return end_commit("commit"); }
+    Status roll_back() override { return end_commit("rollback"); }
+    std::optional<std::chrono::milliseconds> unconfirmed() const override { return confirm_within; }
     void settled(std::function<void()> done) override { done(); }
     void start() override { calls.emplace_back("start"); }
     void stop() override { calls.emplace_back("stop"); }
     void clear_stats() override { calls.emplace_back("clear_stats"); }
+    Status hand_over() override { return edit("hand over"); }
     void shutdown() override { calls.emplace_back("shutdown"); }
 
   private:
     Status edit(const std::string& call) {
         calls.push_back(call);
         return edit_error.empty() ? Status() : Status(Error{edit_error});
+    }
+    Status end_commit(const std::string& call) {
+        if (!confirm_within) {
+            return Error{"no commit waits to be confirmed"};
+        }
+        confirm_within.reset();
+        return edit(call);
     }
     void answer(std::function<void()> call) {
         if (hold) {
@@ -233,6 +338,9 @@ class FakeControl : public ControlApi {
                         service("any", {prefix("2001:db8:aaaa:bbbb:cccc:dddd:eeee:1")},
                                 Protocol::Tcp, {}, Mode::Fnat)};
         service_list[0].announced = true;
+        service_list[0].vips = {{prefix("10.1.1.1"), true, ""},
+                                {prefix("2001:db8:1::1"), true, ""}};
+        service_list[1].vips = {{prefix("10.1.2.0/24"), false, "withdrawn by hand"}};
         service_list[0].backends_up = 1;
         service_list[0].packets = 123456789012;
         service_list[0].bytes = 98765432109876;

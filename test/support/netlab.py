@@ -174,7 +174,8 @@ def _delete_namespace(name):
     command("ip", "netns", "del", name, check=False)
 
 
-def _owner_is_gone(name):
+def owner_is_gone(name):
+    """Whether the run that named something so has ended."""
     match = NAME.match(name)
     return bool(match) and start_time(int(match[1])) != int(match[2])
 
@@ -184,11 +185,11 @@ def clear_leftovers():
     gone = []
     if NETNS.is_dir():
         for name in sorted(os.listdir(NETNS)):
-            if _owner_is_gone(name):
+            if owner_is_gone(name):
                 _delete_namespace(name)
                 gone.append(name)
     for path in Path(tempfile.gettempdir()).glob("dlb-*-*-*"):
-        if _owner_is_gone(path.name):
+        if owner_is_gone(path.name):
             shutil.rmtree(path, ignore_errors=True)
             gone.append(path.name)
     return gone

@@ -119,7 +119,10 @@ while True:
             else:
                 info = info[:16] + bytes(4)
             control = [(level, kind, info)]
-        key.fileobj.sendmsg([answer], control, 0, peer)
+        try:
+            key.fileobj.sendmsg([answer], control, 0, peer)
+        except OSError:
+            pass  # its link is down meanwhile
 """
 
 

@@ -6,7 +6,8 @@
                                             ├── web2   10.0.0.12   2001:db8::12
                                             └── web3   10.0.0.13   2001:db8::13
 
-The router sends 10.1.0.0/16 and 2001:db8:1::/48, where the VIPs are, to the load balancer. The ways back:
+With `lbs`, more load balancers: lb2 10.0.0.107 2001:db8::107, and so on. The router sends 10.1.0.0/16 and
+2001:db8:1::/48, where the VIPs are, to the first; with static=False a routing daemon says where. The ways back:
 
     nat       web answers from 10.0.0.11: a rule of its own sends that through the load balancer, which restores the VIP
     fnat      web answers to the load balancer's own address
@@ -29,12 +30,23 @@ def web6(number):
     return f"2001:db8::{10 + number}"
 
 
+def lb4(number):
+    return f"10.0.0.{105 + number}"
+
+
+def lb6(number):
+    return f"2001:db8::{105 + number}"
+
+
 class Site:
-    def __init__(self, lab, webs=3, vips_on_lo=(), queues=1, requests=1000000, start_nginx=True):
+    def __init__(self, lab, webs=3, vips_on_lo=(), queues=1, requests=1000000, start_nginx=True, lbs=1,
+                 static=True):
         self.lab = lab
+        self.static = static
         self.client = lab.namespace("client")
         self.router = lab.namespace("router")
-        self.lb = lab.namespace("lb", stock=True)
+        self.lbs = [lab.namespace("lb" if n == 1 else f"lb{n}", stock=True) for n in range(1, lbs + 1)]
+        self.lb = self.lbs[0]
         self.webs = [lab.namespace(f"web{n}") for n in range(1, webs + 1)]
         self._cable(queues)
         self._router()
@@ -46,17 +58,26 @@ class Site:
 
     def _cable(self, queues):
         self.lab.veth(self.router, "client", self.client, "eth0")
-        self.lab.veth(self.router, "lb", self.lb, "uplink", offloads=False, queues=queues)
+        for lb in self.lbs:
+            self.lab.veth(self.router, lb.short, lb, "uplink", offloads=False, queues=queues)
         for web in self.webs:
             self.lab.veth(self.router, web.short, web, "eth0", offloads=False)
 
     def _router(self):
         self.router.sysctl({"net.ipv4.ip_forward": 1, "net.ipv6.conf.all.forwarding": 1,
                             "net.ipv4.conf.all.send_redirects": 0, "net.ipv4.conf.default.send_redirects": 0})
-        self.router.bridge("br0", "lb", *(web.short for web in self.webs))
+        self.router.bridge("br0", *(there.short for there in [*self.lbs, *self.webs]))
         self.router.addresses("client", "10.0.9.1/24", "2001:db8:9::1/64")
         self.router.addresses("br0", f"{ROUTER4}/24", f"{ROUTER6}/64")
-        self.router.ip(f"route add {VIP4} via {LB4}", f"route add {VIP6} via {LB6}")
+        if self.static:
+            self.router.ip(f"route add {VIP4} via {LB4}", f"route add {VIP6} via {LB6}")
+        else:  # a flow stays with its load balancer as long as the number of paths does
+            self.router.sysctl({"net.ipv4.fib_multipath_hash_policy": 1,
+                                "net.ipv6.fib_multipath_hash_policy": 1})
+
+    def fib(self, prefix):
+        """The router's route, one line for each next hop; "" where there is none."""
+        return self.router.run(["ip", *(["-6"] if ":" in prefix else []), "route", "show", prefix]).stdout.strip()
 
     def _client(self):
         self.client.addresses("eth0", f"{CLIENT4}/24", f"{CLIENT6}/64")

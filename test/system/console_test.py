@@ -8,7 +8,10 @@
 
 import json
 import os
+import random
+import re
 import stat
+import subprocess
 import sys
 import tomllib
 from pathlib import Path
@@ -17,6 +20,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 from dpdklb import CONSOLE, DAEMON, DpdkLb, port, service
 from netlab import wait_for
 from systemtest import SystemTest, main
+from terminal import Terminal
 from topology import CLIENT4, CLIENT6, Site, web4, web6
 
 URL4, URL6 = "http://10.1.1.1/", "http://[2001:db8:1::1]/"
@@ -157,6 +161,42 @@ class Console(SystemTest):
         self.assertEqual(told["verdict"], "bad_header")
         self.assertIn("127.0.0.1 can be no host's address", told["steps"])
 
+    def test_show_bgp_without_bgp(self):
+        self.assertEqual(self.show("show", "bgp"), {"asn": 0, "router_id": "", "neighbors": []})
+        self.assertEqual(self.show("show", "bgp", "routes"), [])
+        self.assertEqual(self.ctl("show", "bgp").stdout, "BGP is not enabled\n")
+        self.assertIn("10.0.0.109", self.refused(1, "show", "bgp", "neighbor", "10.0.0.109"))
+
+    # Live.
+
+    def test_watch(self):
+        watch = self.site.lb.start([CONSOLE, "-s", self.lbd.socket, "--json", "watch", "0.2", "show", "uptime"], log="watch")
+        wait_for(lambda: watch.output().count("\n") >= 3, 10, "three documents")
+        self.assertEqual(watch.stop(), 0)
+        times = [json.loads(line)["uptime_s"] for line in watch.output().splitlines()[:3]]
+        self.assertEqual(times, sorted(times))
+
+    def test_top(self):
+        terminal = Terminal([CONSOLE, "-s", self.lbd.socket, "top", "-d", "0.5"], env={"TERM": "linux"})
+        self.addCleanup(terminal.close)
+        terminal.wait("BACKEND OF quiet")
+        terminal.type("/web\r")
+        terminal.wait("BACKEND OF web")
+        terminal.wait(f"{web4(1)}:80")
+        self.assertIn(self.lbd.name, terminal.lines()[0])
+
+        def row():
+            return next(line.split() for line in terminal.lines() if line.startswith("web"))
+
+        def answers_are_counted():
+            self.site.answers(URL4, 20)
+            terminal.read()
+            return row()[-1] not in ("-", "0")
+        wait_for(answers_are_counted, 15, "new flows of web in top")
+        self.assertIn("4/4", row())
+        terminal.type("q")
+        self.assertEqual(terminal.status(), 0)
+
     # Edits.
 
     def test_add_set_drain_del_backend(self):
@@ -213,6 +253,32 @@ class Console(SystemTest):
         self.refused(2, "add", "backend", "web", "10.0.0.999")
         self.refused(2, "add", "backend", "web", "10.0.0.9", "port", "70000")
         self.refused(2, "explain", "tcp", "10.0.0.1", "10.1.1.1:80")
+
+    def test_ten_thousand_hostile_lines_of_a_script(self):
+        pid = self.lbd.process.pid
+        words = ["show", "sh", "backends", "port", "service", "web", "explain", "tcp", "10.0.0.1:1", "[::1]:80", "help", "?",
+                 "'", '"', "\\", "%n%s", "$(id)", "--json", "-1", "99999999999999999999", "x" * 3000, "\x1b[2J", "\xff", "\0",
+                 "set", "paging", "add", "backend"]
+        chance = random.Random(5)
+
+        def held():
+            pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+            return len(os.listdir(f"/proc/{pid}/fd")), pages * os.sysconf("SC_PAGE_SIZE")
+
+        def script(lines):
+            text = "".join(" ".join(chance.choices(words, k=chance.randrange(1, 9))) + "\n" for _ in range(lines))
+            done = subprocess.run([CONSOLE, "-s", self.lbd.socket], input=text.encode("latin-1"), capture_output=True, timeout=80)
+            self.assertIn(done.returncode, (1, 2))
+            errors = done.stderr.decode("latin-1").splitlines()
+            numbers = [int(re.match(r"error: line (\d+): ", line)[1]) for line in errors]
+            self.assertEqual(numbers, sorted(set(numbers)))  # one line each
+            self.assertGreater(len(numbers), lines // 2)
+        script(1000)
+        files, memory = held()
+        script(9000)
+        wait_for(lambda: held()[0] <= files, 5, "the script's socket is closed")
+        self.assertLess(held()[1], memory + (16 << 20))
+        self.show("show", "version")
 
     def test_no_daemon_at_the_socket(self):
         nowhere = self.lab.dir / "nowhere.sock"

@@ -80,6 +80,19 @@ class Hugepages(SystemTest):
         self.assertEqual(free_mb(), before)
         self.assertEqual(self.left(daemon.name), [])
 
+    def test_a_killed_ones_pages_are_not_missing(self):
+        most = free_mb()  # so that there are none beside its own
+        daemon = DpdkLb(self.site.lb, self.parts(), hugepages=True, memory_mb=most)
+        self.addCleanup(daemon.stop)
+        daemon.start()
+        daemon.process.kill()
+        self.assertEqual(free_mb(), 0, "nothing was left: the test tests nothing")
+        checked = self.site.lb.run([DAEMON, "-c", daemon.file, "--check"], check=False)
+        self.assertEqual(checked.returncode, 0, checked.stdout + checked.stderr)
+        daemon.start()
+        self.assertEqual(daemon.stop(), 0)
+        self.assertEqual(free_mb(), most)
+
     def test_more_than_there_are(self):
         daemon = DpdkLb(self.site.lb, self.parts(), hugepages=True, memory_mb=free_mb() + 1024)
         for options in ([], ["--check"]):

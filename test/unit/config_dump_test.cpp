@@ -90,6 +90,8 @@ class RandomConfig {
         lb.mbufs = 1024 + below(1U << 20);
         lb.drain_time = coin() ? 0ms : time();
         lb.log_level = static_cast<LogLevel>(below(4));
+        lb.user = coin() ? "" : "dpdk-lb";
+        lb.log_format = coin() ? LogFormat::Text : LogFormat::Json;
         return lb;
     }
 
@@ -138,6 +140,15 @@ class RandomConfig {
         service.tunnel_source.assign(below(2), Prefix::host(IpAddress::v4(10, 0, 0, 201)));
         if (coin()) {
             service.tunnel_source.push_back(*Prefix::parse("2001:db8::201"));
+        }
+        if (coin()) {
+            service.health.type = HealthType::Http;
+            service.health.interval = time();
+            service.health.rise = static_cast<uint16_t>(1 + below(9));
+            service.health.port = static_cast<uint16_t>(1 + below(65535));
+            service.health.path = "/" + text(9);
+            service.health.expect.assign(1 + below(3), static_cast<uint16_t>(200 + below(300)));
+            service.health.panic_threshold = below(101) / 100.0;
         }
         service.sticky = coin();
         service.timeout = {time(), time(), time(), time()};

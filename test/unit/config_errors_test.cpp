@@ -171,16 +171,8 @@ const std::vector<Mistake> kValues = {
 INSTANTIATE_TEST_SUITE_P(Value, ConfigMistake, testing::ValuesIn(kValues), case_name);
 
 const std::vector<Mistake> kNotYet = {
-    {"user", lb("user = \"nobody\" #!"), "lb.user", "not in version 0.1", "user = \"\""},
-    {"health", service("[service.health]\ntype = \"tcp\" #!"), "service.web.health.type",
-     "health checks are not in version 0.1", "set type = \"none\" or remove the table"},
-    {"health_implied", service("[service.health] #!\nrise = 2"), "service.web.health.type",
-     "health checks", "none"},
     {"discovery", service("[service.discovery] #!\ntype = \"dns\""), "service.web.discovery",
      "not in version 0.1", "[[service.backend]]"},
-    {"bgp", rest("[bgp]\nenabled = true #!"), "bgp.enabled", "BGP is not in", "enabled = false"},
-    {"bgp_implied", rest("[bgp] #!\nasn = 65021"), "bgp.enabled", "BGP is not in", "remove"},
-    {"metrics", rest("[metrics]\nlisten = \"127.0.0.1:9477\" #!"), "metrics.listen", "", "\"\""},
     {"kubernetes", rest("[kubernetes] #!\napi = \"\""), "kubernetes", "not in", "remove"},
 };
 INSTANTIATE_TEST_SUITE_P(NotYet, ConfigMistake, testing::ValuesIn(kNotYet), case_name);

@@ -23,8 +23,9 @@ memory_mb       = 64
 flow_table_size = 1024
 mbufs           = 1_024
 drain_time      = "0s"
-user            = ""
+user            = "nobody"
 log_level       = "debug"
+log_format      = "json"
 
 [[port]]
 name      = "uplink"
@@ -63,17 +64,17 @@ mss_clamp = 0
 min_backends = 2
 
   [service.health]
-  type     = "none"
-  interval = "5s"
-  timeout  = "5s"
-  rise     = 1
-  fall     = 3
-  port     = 0
-  path     = "/"
-  expect   = [200]
-  host     = ""
+  type     = "http"
+  interval = "1s"
+  timeout  = "500ms"
+  rise     = 2
+  fall     = 4
+  port     = 8080
+  path     = "/healthz?full=1"
+  expect   = [200, 204]
+  host     = "web.example"
   inside_tunnel   = false
-  panic_threshold = 0.0
+  panic_threshold = 0.5
   command  = ""
 
   [[service.backend]]
@@ -91,7 +92,7 @@ name = "all"
 vip  = "10.1.1.1"
 
 [bgp]
-enabled    = false
+enabled    = true
 asn        = 65021
 router_id  = "10.0.0.106"
 listen     = "0.0.0.0:179"
@@ -122,10 +123,11 @@ graceful_restart = { enabled = true, restart_time = "120s" }
 
   [[bgp.neighbor]]
   prefix    = "172.16.0.0/16"
+  asn       = 65021
   passive   = true
 
 [metrics]
-listen = ""
+listen = "[::1]:9100"
 )";
 
 inline std::string listing(const ConfigResult& result) {
@@ -154,7 +156,9 @@ inline Config complete_config() {
     config.lb.flow_table_size = 1024;
     config.lb.mbufs = 1024;
     config.lb.drain_time = std::chrono::milliseconds(0);
+    config.lb.user = "nobody";
     config.lb.log_level = LogLevel::Debug;
+    config.lb.log_format = LogFormat::Json;
     PortConfig uplink;
     uplink.name = "uplink";
     uplink.device = "0000:3b:00.0";
@@ -185,12 +189,41 @@ inline Config complete_config() {
                    std::chrono::seconds(90)};
     web.icmp_echo = false;
     web.min_backends = 2;
+    web.health.type = HealthType::Http;
+    web.health.interval = std::chrono::seconds(1);
+    web.health.timeout = std::chrono::milliseconds(500);
+    web.health.rise = 2;
+    web.health.fall = 4;
+    web.health.port = 8080;
+    web.health.path = "/healthz?full=1";
+    web.health.expect = {200, 204};
+    web.health.host = "web.example";
+    web.health.panic_threshold = 0.5;
     web.backends = {{*IpAddress::parse("172.16.21.2"), 80, 0, 0, {}},
                     {*IpAddress::parse("2001:db8:2::2"), 0, 1, 0, {}}};
     ServiceConfig all;
     all.name = "all";
     all.vip = {*Prefix::parse("10.1.1.1")};
     config.services = {web, all};
+    config.metrics.listen = Endpoint::parse("[::1]:9100");
+
+    BgpConfig& bgp = config.bgp;
+    bgp.enabled = true;
+    bgp.asn = 65021;
+    bgp.router_id = *IpAddress::parse("10.0.0.106");
+    bgp.listen = {*Endpoint::parse("0.0.0.0:179")};
+    bgp.next_hop4 = IpAddress::parse("10.0.0.106");
+    bgp.next_hop6 = IpAddress::parse("2001:db8::106");
+    bgp.aggregate = {*Prefix::parse("10.1.1.0/24")};
+    bgp.communities = {{65021, 100}};
+    bgp.large_communities = {{4200000000, 1, 2}};
+    BgpNeighborConfig& router = bgp.neighbors.emplace_back();
+    router.address = IpAddress::parse("10.0.0.109");
+    router.asn = 65021;
+    BgpNeighborConfig& pods = bgp.neighbors.emplace_back();
+    pods.prefix = Prefix::parse("172.16.0.0/16");
+    pods.asn = 65021;
+    pods.passive = true;
     return config;
 }
 

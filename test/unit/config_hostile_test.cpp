@@ -83,14 +83,79 @@ std::string mutate(std::string text, std::mt19937& random) {
     return text;
 }
 
-TEST(ConfigHostile, MutationsGiveErrorsOrAConfiguration) {
-    std::mt19937 random(1);
-    for (int i = 0; i < 1000; ++i) {
-        expect_answer(mutate(kComplete, random));
-        if (testing::Test::HasFatalFailure()) {
-            return;
-        }
+// Words, values and brackets of the schema's own, in no order that makes sense.
+std::string scramble(std::mt19937& random) {
+    static const std::vector<std::string> kWords = {"[lb]\n",
+                                                    "[[port]]\n",
+                                                    "[[service]]\n",
+                                                    "[[service.backend]]\n",
+                                                    "[service.health]\n",
+                                                    "[[port.neighbor]]\n",
+                                                    "[bgp]\n",
+                                                    "[[bgp.neighbor]]\n",
+                                                    "[metrics]\n",
+                                                    "name = ",
+                                                    "device = ",
+                                                    "address = ",
+                                                    "vip = ",
+                                                    "ports = ",
+                                                    "mode = ",
+                                                    "timeout = ",
+                                                    "password = ",
+                                                    "user = ",
+                                                    "log_format = ",
+                                                    "weight = ",
+                                                    "\"10.0.0.1\"\n",
+                                                    "\"2001:db8::/32\"\n",
+                                                    "\"net_null0\"\n",
+                                                    "\"web\"\n",
+                                                    "[]\n",
+                                                    "[80, 443]\n",
+                                                    "{ udp = \"1s\" }\n",
+                                                    "-1\n",
+                                                    "1e400\n",
+                                                    "18446744073709551616\n",
+                                                    "\"\"\n",
+                                                    "true\n",
+                                                    "1979-05-27\n",
+                                                    "\"\\u0000\"\n",
+                                                    "[[[]]]\n",
+                                                    "\"\"\"\n"};
+    std::string text;
+    for (auto words = 1 + random() % 40; words > 0; --words) {
+        text += kWords[random() % kWords.size()];
     }
+    return text;
+}
+
+std::string noise(std::mt19937& random) {
+    std::string text;
+    const bool ascii = random() % 2 == 0;
+    for (auto bytes = random() % 400; bytes > 0; --bytes) {
+        text += static_cast<char>(ascii ? 32 + random() % 95 : random());
+    }
+    return text;
+}
+
+// 11,200 texts, always the same ones.
+template <typename Make>
+void expect_answers(int count, Make make) {
+    std::mt19937 random(1);
+    for (int i = 0; i < count && !testing::Test::HasFatalFailure(); ++i) {
+        expect_answer(make(random));
+    }
+}
+
+TEST(ConfigHostile, MutationsGiveErrorsOrAConfiguration) {
+    expect_answers(1200, [](std::mt19937& random) { return mutate(kComplete, random); });
+}
+
+TEST(ConfigHostile, WordsOutOfOrderGiveErrorsOrAConfiguration) {
+    expect_answers(5000, scramble);
+}
+
+TEST(ConfigHostile, NoiseGivesErrors) {
+    expect_answers(5000, noise);
 }
 
 TEST(ConfigHostile, WhatBreaksToml11) {

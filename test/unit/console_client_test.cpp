@@ -343,7 +343,7 @@ TEST_F(LbctlTest, TerminalNoticesThatTheDaemonEnds) {
 
 TEST_F(LbctlTest, ConsoleInTheDaemonEndsQuietlyWithIt) {
     Terminal terminal("/nonexistent", [&] {
-        ::_exit(run_interactive(console_.socket(), false, {.prompt = "lb> ", .in_daemon = true}));
+        ::_exit(run_interactive(console_.socket(), {}, {.prompt = "lb> ", .in_daemon = true}));
     });
     ASSERT_TRUE(terminal.shows("lb> "));
     terminal.type("show flows count\r");

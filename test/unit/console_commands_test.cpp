@@ -104,10 +104,14 @@ TEST_F(ConsoleCommandsTest, ShowServices) {
                 IsSupersetOf({"name", "vip", "protocol", "ports", "mode", "scheduler", "announced",
                               "backends_up", "backends", "packets", "bytes"}));
     EXPECT_EQ(services.data[0]["announced"], true);
+    EXPECT_EQ(services.data[0]["not_announced"], nullptr);
+    EXPECT_EQ(services.data[1]["announced"], false);
+    EXPECT_EQ(services.data[1]["not_announced"], "withdrawn by hand");
+    EXPECT_THAT(services.text, HasSubstr("no: withdrawn by hand"));
     EXPECT_EQ(services.data[0]["backends"], 3);
     EXPECT_EQ(services.data[0]["ports"], Json({80, 443}));
     EXPECT_EQ(services.data[2]["ports"], Json::array());
-    EXPECT_THAT(services.text, HasSubstr("1/3  yes     14.88 Mpps  9.90 Gbps\n"));
+    EXPECT_THAT(services.text, HasSubstr("1/3  yes                     14.88 Mpps  9.90 Gbps\n"));
 }
 
 TEST_F(ConsoleCommandsTest, ShowService) {
@@ -135,6 +139,52 @@ TEST_F(ConsoleCommandsTest, ShowBackends) {
     EXPECT_EQ(done("show backends dns").data.size(), 1U);
     EXPECT_EQ(done("show backends any").text, "no backends\n");
     EXPECT_EQ(run("show backends nope").status, 1);
+}
+
+TEST_F(ConsoleCommandsTest, ShowHealth) {
+    EXPECT_EQ(done("show health").text, "no checks\n");
+    HealthStatus up;
+    up.service = "web";
+    up.backend.address = IpAddress::v4(172, 16, 21, 2);
+    up.backend.port = 80;
+    up.type = HealthType::Http;
+    up.state = "up";
+    up.reason = "status 200";
+    up.last_ok = true;
+    up.checks = 12;
+    up.checked_s = 0.25;
+    HealthStatus kept = up;
+    kept.service = "dns";
+    kept.backend.address = IpAddress::parse("2001:db8::2").value();
+    kept.state = "down";
+    kept.in_panic = true;
+    kept.last_ok = false;
+    kept.reason = "status 503";
+    HealthStatus fresh;
+    fresh.service = "dns";
+    fresh.type = HealthType::Icmp;
+    fresh.backend.address = IpAddress::v4(172, 16, 21, 3);
+    fresh.state = "unknown";
+    control_.health_list = {up, kept, fresh};
+
+    const CommandResult all = done("show health");
+    ASSERT_EQ(all.data.size(), 3U);
+    EXPECT_THAT(keys_of(all.data[0]),
+                IsSupersetOf({"service", "address", "port", "type", "state", "panic", "last",
+                              "reason", "checks", "failures", "checked_s"}));
+    EXPECT_EQ(all.data[0]["last"], "ok");
+    EXPECT_EQ(all.data[1]["last"], "failed");
+    EXPECT_EQ(all.data[1]["state"], "down");
+    EXPECT_EQ(all.data[1]["panic"], true);
+    EXPECT_TRUE(all.data[2]["last"].is_null());
+    EXPECT_TRUE(all.data[2]["reason"].is_null());
+    EXPECT_THAT(all.text, HasSubstr("172.16.21.2:80"));
+    EXPECT_THAT(all.text, HasSubstr("250 ms ago"));
+    EXPECT_THAT(all.text, HasSubstr("[2001:db8::2]:80"));
+    EXPECT_THAT(all.text, HasSubstr("panic"));
+    EXPECT_THAT(all.text, HasSubstr("never"));
+    EXPECT_EQ(done("show health dns").data.size(), 2U);
+    EXPECT_EQ(run("show health nope").status, 1);
 }
 
 TEST_F(ConsoleCommandsTest, ShowFlows) {
@@ -243,17 +293,6 @@ TEST_F(ConsoleCommandsTest, FailedEditsHaveStatusOne) {
         EXPECT_EQ(result.status, 1) << line;
         EXPECT_EQ(result.error, control_.edit_error) << line;
     }
-}
-
-TEST_F(ConsoleCommandsTest, Reload) {
-    EXPECT_EQ(done("reload").data, Json({{"ok", true}}));
-    const CommandResult dry = done("reload --dry-run");
-    EXPECT_EQ(dry.data["ok"], true);
-    EXPECT_EQ(dry.data["changes"], Json(control_.dry_run_changes));
-    EXPECT_EQ(dry.text, control_.dry_run_changes[0] + "\n");
-    control_.dry_run_changes.clear();
-    EXPECT_EQ(done("reload --dry-run").text, "nothing would change\n");
-    EXPECT_THAT(control_.calls, ElementsAre("reload"));
 }
 
 TEST_F(ConsoleCommandsTest, Explain) {

@@ -3,15 +3,10 @@
 
 #include <cstdlib>
 #include <filesystem>
-#include <future>
 #include <memory>
 #include <string>
-#include <thread>
 #include <utility>
 
-#include <boost/asio/executor_work_guard.hpp>
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/post.hpp>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -20,6 +15,7 @@
 #include "console/server.hpp"
 #include "console/text_table.hpp"
 #include "support/fake_control.hpp"
+#include "support/loop_thread.hpp"
 
 namespace dlb {
 
@@ -37,33 +33,6 @@ class TemporaryDirectory {
 
   private:
     std::string path_;
-};
-
-// Runs `io` until it is destroyed. What happens on it is done by call().
-class LoopThread {
-  public:
-    LoopThread() : work_(io_.get_executor()), thread_([this] { io_.run(); }) {}
-    ~LoopThread() {
-        io_.stop();
-        thread_.join();
-    }
-    boost::asio::io_context& io() { return io_; }
-
-    // Runs `work` on the thread and waits for it.
-    template <typename Work>
-    void call(Work work) {
-        std::promise<void> done;
-        boost::asio::post(io_, [&] {
-            work();
-            done.set_value();
-        });
-        done.get_future().wait();
-    }
-
-  private:
-    boost::asio::io_context io_;
-    boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_;
-    std::thread thread_;
 };
 
 // A bare client of the socket.

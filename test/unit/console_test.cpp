@@ -229,12 +229,14 @@ TEST_F(ConsoleTest, HelpCoversEveryCommand) {
         EXPECT_LE(table.commands()[i].help.size(), 70U) << syntax;
         EXPECT_TRUE(table.commands()[i].handler) << syntax;
         std::string keywords = "help";
+        const std::string anything = "10.0.0.1:1";
         for (const SyntaxToken& token : table.syntaxes()[i].head) {
-            keywords += token.is_argument() ? " 10.0.0.1:1" : " " + token.keywords.front();
+            if (token.is_argument() && !token.type->valid(anything)) {
+                break;
+            }
+            keywords += " " + (token.is_argument() ? anything : token.keywords.front());
         }
-        if (syntax.find("ADDRESS") == std::string::npos) {
-            EXPECT_THAT(run(keywords).text, HasSubstr(std::string(table.commands()[i].help)));
-        }
+        EXPECT_THAT(run(keywords).text, HasSubstr(std::string(table.commands()[i].help)));
     }
 }
 
