@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import unittest
 from pathlib import Path
@@ -18,22 +19,38 @@ LBCTL = os.environ["DPDK_LBCTL"]
 
 
 class Load:
-    """Answers of a daemon whose counters grow by the second: service n gets 1000 n packets of 100 bytes."""
+    """Answers of a daemon whose counters grow by the second: service n gets 1000 n packets of 100 bytes.
+
+    The counters of one answer are of one moment, and have grown for long: what the tests expect of rates, their order
+    and counters that go back does not hang on how fast the machine is.
+    """
 
     def __init__(self, services=3, backends=2):
-        self.start, self.services, self.backends, self.cleared = time.monotonic(), services, backends, 0.0
+        self.services, self.backends = services, backends
+        self.zero = time.monotonic() - 3600
+        self.moment = threading.local()
         self.answers = {"show version": lambda _: {"name": "lb1", "version": "0.1.0", "dpdk": "22.11", "uptime_s": 93784.5},
                         "show port stats": self.ports, "show drops": self.drops, "show workers": self.workers,
                         "show services": self.show_services}
         for n in range(services):
             self.answers[f"show backends {self.name(n)}"] = self.show_backends(n)
+        self.answers = {command: self.at_one_moment(answer) for command, answer in self.answers.items()}
+
+    def at_one_moment(self, answer):
+        def answered(as_json):
+            self.moment.seconds = time.monotonic() - self.zero
+            return answer(as_json)
+        return answered
+
+    def clear(self):
+        self.zero = time.monotonic()
 
     @staticmethod
     def name(n):
         return f"svc{n:03}"
 
     def count(self, per_second):
-        return int(per_second * (time.monotonic() - self.start - self.cleared))
+        return int(per_second * self.moment.seconds)
 
     def ports(self, _):
         return [{"name": "uplink", "rx_packets": self.count(2e6), "rx_bytes": self.count(2e8),
@@ -97,9 +114,9 @@ class Top(unittest.TestCase):
         terminal = self.start(load, "-d", "1")
         terminal.wait(lambda: terminal.lines()[1].startswith("RX -"))  # nothing to compare with
         terminal.wait(lambda: "Mpps" in terminal.lines()[1])
-        millions = float(re.match(r"RX (\S+) Mpps", terminal.lines()[1])[1])
-        self.assertTrue(1.4 < millions < 2.8, terminal.lines()[1])
-        load.cleared = time.monotonic() - load.start  # the counters go back: no absurd rate
+        # A round that the machine delays is one of several.
+        terminal.wait(lambda: 1.8 < float((re.match(r"RX (\S+) Mpps", terminal.lines()[1]) or "00")[1]) < 2.2)
+        load.clear()  # the counters go back: no absurd rate
         terminal.wait(lambda: terminal.lines()[1].startswith("RX 0 pps"))
         terminal.wait(lambda: "Mpps" in terminal.lines()[1])
 
