@@ -123,6 +123,7 @@ class Top(unittest.TestCase):
     def test_asks_for_the_backends_of_the_selected_service_only(self):
         terminal = self.start(Load(services=50), "-d", "0.2")
         terminal.wait("BACKEND OF svc049")
+        terminal.wait("172.16.49.0:80")  # what was asked for before has been answered
         self.daemon.asked()
         terminal.type("\x1b[B\x1b[B")
         terminal.wait("BACKEND OF svc047")
