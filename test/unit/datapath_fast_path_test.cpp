@@ -45,6 +45,13 @@ class Side {
           fast_(std::make_unique<FastPath>(bench_.engine, forwarder_, bench_.by_table,
                                            WorkerIdentity{})) {
         std::memcpy(&port_.mac, kMac.data(), kMac.size());
+        for (int n = 2; n <= 3; ++n) {  // the bench knows the first
+            for (const char* network : {"172.16.0.", "2001:db8:16::"}) {
+                bench_.neighbors.push_back({test::ip(network + std::to_string(n)),
+                                            test::mac("02:00:00:00:16:0" + std::to_string(n)), 1});
+            }
+        }
+        bench_.publish();
     }
     // As Worker does without the fast path, for requests. "no request": all else.
     Sent general(rte_mbuf* mbuf) {
@@ -211,7 +218,7 @@ TEST_P(FastPathTest, DoesWhatTheGeneralWayDoes) {
     Side fast(services());
     Side general(services());
     std::mt19937 random(1);
-    for (unsigned n = 0; n < 4000; ++n) {
+    for (unsigned n = 0; n < 2000; ++n) {
         Bytes frame = drawn(random).build();
         if (random() % 6 == 0) {  // damage of the headers, at random
             frame[random() % std::min<size_t>(frame.size(), 70)] = static_cast<uint8_t>(random());
@@ -223,12 +230,15 @@ TEST_P(FastPathTest, DoesWhatTheGeneralWayDoes) {
         const Sent expected = general.by_general_way(frame, headroom);
         const Sent sent = fast.by_fast_path(frame, headroom);
         ASSERT_EQ(sent, expected) << "packet " << n << ": " << testing::PrintToString(frame);
-        ASSERT_EQ(state(fast), state(general)) << "packet " << n;
+        if (n % 64 == 0) {
+            ASSERT_EQ(state(fast), state(general)) << "packet " << n;
+        }
         fast.bench().now_ms += 7;
         general.bench().now_ms += 7;
     }
-    EXPECT_GT(fast.taken(), 500U);  // or it tells nothing
-    EXPECT_LT(fast.taken(), 3000U);
+    EXPECT_EQ(state(fast), state(general));
+    EXPECT_GT(fast.taken(), 150U);  // or it tells nothing
+    EXPECT_LT(fast.taken(), 1500U);
 }
 
 TEST_P(FastPathTest, SeesThatServicesAndBackendsHaveChanged) {
