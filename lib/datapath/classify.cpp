@@ -1,5 +1,7 @@
 #include "datapath/classify.hpp"
 
+#include <cstring>
+
 #include "datapath/answer.hpp"
 #include "datapath/icmp.hpp"
 #include "flow/snat_pool.hpp"
@@ -75,13 +77,12 @@ void sort_fragment(const FamilyTables<F>& tables, const typename F::Address& sou
 
 template <typename F>
 void fill_key(const uint8_t* frame, const PacketMeta& meta, FlowKey<F>& key) {
+    // As whole words: the hash reads them back at once.
     const auto addresses = load_addresses<F>(frame + meta.l3_offset);
-    key = FlowKey<F>{};
-    key.source = addresses.source;
-    key.destination = addresses.destination;
-    key.source_port = meta.source_port;
-    key.destination_port = meta.destination_port;
-    key.protocol = meta.protocol;
+    const uint64_t rest =
+        meta.source_port | uint64_t{meta.destination_port} << 16 | uint64_t{meta.protocol} << 32;
+    std::memcpy(static_cast<void*>(&key), &addresses, sizeof addresses);
+    std::memcpy(reinterpret_cast<uint8_t*>(&key) + sizeof addresses, &rest, sizeof rest);
 }
 
 // The packet's key becomes that of the flow that an ICMP error is about.

@@ -25,7 +25,7 @@ struct Outcome {
 class Forwarder {
   public:
     Forwarder(FlowEngine& flows, TableCounters& counters, WorkerIdentity self = {})
-        : flows_(flows), counters_(counters), self_(self) {}
+        : flows_(flows), counters_(counters), self_(self), identifications_(65536 / self.count) {}
 
     // Punted without a port: the frame is as it came and the kernel's.
     // REQUIRES: cls is none of Done, Punt and HandOver.
@@ -38,6 +38,13 @@ class Forwarder {
 
     // What a packet ends in that no backend takes: by the service's `overflow`, if it can be told.
     static Verdict answer_to(const ServiceEntry& service, Verdict failure, uint8_t protocol);
+
+    // Of outer IPv4 headers that may be fragmented: workers have the same ends (RFC 6864 §4.3), so
+    // each has a share of the numbers.
+    uint16_t next_identification() {
+        identification_ = identification_ + 1 < identifications_ ? identification_ + 1 : 0;
+        return static_cast<uint16_t>(self_.id * identifications_ + identification_);
+    }
 
   private:
     // ICMP errors are bounded (RFC 1812 §4.3.2.8).
@@ -73,13 +80,6 @@ class Forwarder {
     Outcome error_to_client(const DataplaneTables& tables, Packet& packet);
     template <typename F>
     bool find_client(const LbSnapshot& lb, const Packet& packet, FlowKey<F>& to) const;
-    // Of outer IPv4 headers that may be fragmented: workers have the same ends (RFC 6864 §4.3), so
-    // each has a share of the numbers.
-    uint16_t next_identification() {
-        const uint32_t share = 65536 / self_.count;
-        identification_ = identification_ + 1 < share ? identification_ + 1 : 0;
-        return static_cast<uint16_t>(self_.id * share + identification_);
-    }
     bool wrap(Packet& packet, const BackendEntry& backend, const NextHop& hop);
     Outcome send(rte_mbuf* mbuf, const NextHop& hop, Family family, Verdict verdict);
     Outcome send_fragments(rte_mbuf* mbuf, const NextHop& hop, Family family, Verdict verdict);
@@ -87,6 +87,7 @@ class Forwarder {
     FlowEngine& flows_;
     TableCounters& counters_;
     WorkerIdentity self_;
+    uint32_t identifications_;  // this worker's share
     uint32_t identification_ = 0;
     // RFC 8200 §4.5: recent ones of the same ends differ, and other workers have the same ends.
     uint32_t fragment_id_ = static_cast<uint32_t>(rte_rdtsc());

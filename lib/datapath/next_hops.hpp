@@ -65,6 +65,7 @@ class NextHops {
              const std::vector<PortLink>& ports, const LbSnapshot& snapshot);
 
     const NextHop& of_backend(BackendId id) const { return hops_[by_backend_[id.slot()]]; }
+    void prefetch(BackendId id) const { __builtin_prefetch(&of_backend(id)); }
 
     // The way to any address. A neighbour that is not known yet has no entry of its own: then state
     // is Unresolved and `address` is the one to resolve.

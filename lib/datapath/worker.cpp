@@ -16,10 +16,19 @@ Worker::Worker(WorkerSetup setup)
       reader_(*setup_.rcu, setup_.identity.id),
       flows_(setup_.identity, setup_.flow_capacity, setup_.allocate, counters_, by_table_),
       forwarder_(flows_, by_table_, setup_.identity),
+      fast_path_(flows_, forwarder_, by_table_, setup_.identity),
       tx_(setup_.ports.size()),
       handovers_(setup_.identity.count),
       cycles_per_ms_(std::max<uint64_t>(rte_get_tsc_hz() / 1000, 1)),
-      started_(rte_rdtsc()) {}
+      started_(rte_rdtsc()) {
+    for (const WorkerPort& port : setup_.ports) {
+        FastPort& fast = fast_ports_.emplace_back();
+        std::memcpy(&fast.mac, port.mac.bytes.data(), port.mac.bytes.size());
+        fast.any_mac = port.any_mac;
+        fast.vlan = port.vlan;
+        fast.queues = &port.queues;
+    }
+}
 
 unsigned Worker::poll_once() {
     const uint64_t start = rte_rdtsc();
@@ -66,24 +75,52 @@ void Worker::process(const DataplaneTables& tables, rte_mbuf** mbufs, unsigned c
         rte_prefetch0(rte_pktmbuf_mtod(mbufs[i], void*));
     }
     for (unsigned i = 0; i < count; ++i) {
-        Packet& packet = burst_[i];
-        packet.mbuf = mbufs[i];
-        packet.port = handed_over ? note_of(mbufs[i]).port : port;
-        packet.gathered = handed_over;
-        packet.handed_over = handed_over && note_of(mbufs[i]).kind == PacketNote::Kind::ToOwner;
-        packet.queues = &setup_.ports[packet.port].queues;
-        open(*tables.lb, packet);
+        FastPacket& fast = fast_[i];
+        fast.kind = FastPacket::Kind::General;
+        if (!handed_over) {
+            fast_path_.look(*tables.lb, fast_ports_[port], mbufs[i], fast);
+        }
+        if (fast.kind == FastPacket::Kind::General) {
+            begin(*tables.lb, mbufs[i], port, handed_over, burst_[i]);
+        }
     }
     for (unsigned i = 0; i < count; ++i) {
+        fast_path_.prefetch_entry(fast_[i]);
         const Packet& packet = burst_[i];
-        if (packet.cls == PacketClass::Request && packet.service->sticky) {
+        if (fast_[i].kind == FastPacket::Kind::General && packet.cls == PacketClass::Request &&
+            packet.service->sticky) {
             packet.meta.family == Family::V4 ? flows_.prefetch_entry<V4>(packet.hash)
                                              : flows_.prefetch_entry<V6>(packet.hash);
         }
     }
     for (unsigned i = 0; i < count; ++i) {
-        decide(tables, burst_[i]);
+        fast_path_.prefetch_backend(tables, fast_[i]);
     }
+    // In the order in which they came.
+    for (unsigned i = 0; i < count; ++i) {
+        if (fast_[i].kind == FastPacket::Kind::General) {
+            decide(tables, burst_[i]);
+            continue;
+        }
+        const int out = fast_path_.forward(tables, mbufs[i], fast_[i], now_ms_);
+        if (out != FastPath::kGeneralWay) [[likely]] {
+            transmit(static_cast<uint16_t>(out), mbufs[i], Verdict::Forwarded);
+        } else {
+            decide(tables, begin(*tables.lb, mbufs[i], port, false, burst_[i]));
+        }
+    }
+}
+
+// The general way: all that the fast path does not take.
+Packet& Worker::begin(const LbSnapshot& lb, rte_mbuf* mbuf, uint16_t port, bool handed_over,
+                      Packet& packet) {
+    packet.mbuf = mbuf;
+    packet.port = handed_over ? note_of(mbuf).port : port;
+    packet.gathered = handed_over;
+    packet.handed_over = handed_over && note_of(mbuf).kind == PacketNote::Kind::ToOwner;
+    packet.queues = &setup_.ports[packet.port].queues;
+    open(lb, packet);
+    return packet;
 }
 
 // Frames that are not for us, or of another VLAN, end here; so do those that only the kernel
@@ -206,9 +243,14 @@ void Worker::transmit(uint16_t port, rte_mbuf* mbuf, Verdict verdict, bool part)
 
 // The first `accepted` are gone; the rest is freed.
 void Worker::settle(Outbox& box, unsigned accepted, Verdict refused) {
+    unsigned run = 0;  // of one verdict, which is counted once
     for (unsigned i = 0; i < accepted; ++i) {
         if (!box.parts[i]) {
-            count(box.verdicts[i]);
+            ++run;
+            if (i + 1 == accepted || box.parts[i + 1] || box.verdicts[i + 1] != box.verdicts[i]) {
+                counters_.of(box.verdicts[i]).add(run);
+                run = 0;
+            }
         } else if (box.verdicts[i] != Verdict::HandedOver) {  // counted where it leaves
             counters_.fragments_sent.add(1);
         }

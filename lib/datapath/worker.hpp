@@ -16,6 +16,7 @@
 #include "datapath/classify.hpp"
 #include "datapath/counters.hpp"
 #include "datapath/doorbell.hpp"
+#include "datapath/fast_path.hpp"
 #include "datapath/flow_engine.hpp"
 #include "datapath/forwarder.hpp"
 #include "datapath/fragment_table.hpp"
@@ -126,6 +127,8 @@ class Worker {
 
     void process(const DataplaneTables& tables, rte_mbuf** mbufs, unsigned count, uint16_t port,
                  bool handed_over);
+    Packet& begin(const LbSnapshot& lb, rte_mbuf* mbuf, uint16_t port, bool handed_over,
+                  Packet& packet);
     void open(const LbSnapshot& lb, Packet& packet);
     void take_fragment(const DataplaneTables& tables, Packet& packet);
     template <typename F>
@@ -169,6 +172,8 @@ class Worker {
     TableCounters by_table_;
     FlowEngine flows_;
     Forwarder forwarder_;
+    FastPath fast_path_;
+    std::vector<FastPort> fast_ports_;
     FragmentTable fragments_;
     std::vector<Outbox> tx_;  // by port
     // worker_punt.cpp
@@ -177,6 +182,7 @@ class Worker {
     const RoutingPeers* routing_peers_ = nullptr;  // of the tables of this round
     std::vector<Outbox> handovers_;                // by worker
     std::array<Packet, kBurst> burst_;
+    std::array<FastPacket, kBurst> fast_;
     std::atomic<WorkerJob*> job_{nullptr};
     uint64_t cycles_per_ms_;
     uint64_t started_;

@@ -14,7 +14,10 @@
 #pragma once
 
 #include <atomic>
+#include <bit>
+#include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 #include <emmintrin.h>
 
@@ -73,8 +76,11 @@ class FlowTable {
     bool valid() const { return buckets_ != nullptr && entries_ != nullptr; }
 
     void prefetch(uint64_t hash) const { __builtin_prefetch(&buckets_[bucket_of(hash)]); }
-    // The entry that `hash` most likely means, fetched ahead; call once its bucket has come.
-    void prefetch_entry(uint64_t hash) const;
+    // The entry that `hash` most likely means, or kNone, fetched ahead; call once its bucket has
+    // come.
+    uint32_t prefetch_entry(uint64_t hash) const;
+    // Whether the entry is this key's.
+    bool holds(uint32_t index, const Key& key) const { return same_key(entries_[index], key); }
 
     uint32_t find(const Key& key, uint64_t hash) const;
     // By reply hash: the first entry that `matches` (called with an Entry) takes.
@@ -136,10 +142,20 @@ class FlowTable {
     uint32_t search(uint64_t hash, Matches matches) const;
     bool link(uint64_t hash, uint32_t index);
     void unlink(uint64_t hash, uint32_t index);
+    // Word by word: an entry begins like a key, up to the protocol.
     static bool same_key(const Entry& entry, const Key& key) {
-        return entry.source == key.source && entry.destination == key.destination &&
-               entry.source_port == key.source_port &&
-               entry.destination_port == key.destination_port && entry.protocol == key.protocol;
+        constexpr size_t kWords = sizeof(Key) / sizeof(uint64_t);
+        static_assert(std::endian::native == std::endian::little && kWords * 8 == sizeof(Key));
+        static_assert(offsetof(Entry, protocol) == offsetof(Key, protocol));
+        uint64_t theirs[kWords];
+        uint64_t ours[kWords];
+        std::memcpy(theirs, static_cast<const void*>(&entry), sizeof theirs);
+        std::memcpy(ours, static_cast<const void*>(&key), sizeof ours);
+        uint64_t differs = (theirs[kWords - 1] ^ ours[kWords - 1]) & 0xff'ffff'ffffU;
+        for (size_t i = 0; i + 1 < kWords; ++i) {
+            differs |= theirs[i] ^ ours[i];
+        }
+        return differs == 0;
     }
     void set_count(uint32_t count) { count_.store(count, std::memory_order_relaxed); }
 
@@ -195,12 +211,15 @@ uint32_t FlowTable<F>::find_reply(uint32_t reply_hash, Matches matches) const {
 }
 
 template <typename F>
-void FlowTable<F>::prefetch_entry(uint64_t hash) const {
+uint32_t FlowTable<F>::prefetch_entry(uint64_t hash) const {
     const Bucket& bucket = buckets_[bucket_of(hash)];
     const unsigned ways = match_tags(bucket, tag_of(hash));
-    if (ways != 0) {
-        __builtin_prefetch(&entries_[bucket.entries[__builtin_ctz(ways)]], 1);
+    if (ways == 0) {
+        return kNone;
     }
+    const uint32_t index = bucket.entries[__builtin_ctz(ways)];
+    __builtin_prefetch(&entries_[index], 1);
+    return index;
 }
 
 template <typename F>
