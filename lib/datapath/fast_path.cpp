@@ -103,9 +103,11 @@ FlowKey<F> load_key(const uint8_t* ip, const uint8_t* l4, uint8_t protocol) {
 
 }  // namespace
 
+// These three are the bodies of loops, and called nowhere else.
 template <typename F>
-bool FastPath::look_in(const LbSnapshot& lb, const FastPort& port, const rte_mbuf* mbuf,
-                       const uint8_t* ip, size_t room, FastPacket& packet) {
+[[gnu::always_inline]] inline bool FastPath::look_in(const LbSnapshot& lb, const FastPort& port,
+                                                     const rte_mbuf* mbuf, const uint8_t* ip,
+                                                     size_t room, FastPacket& packet) {
     using Header = Ip<F>;
     constexpr unsigned kLeast = Header::kHeader + 8;
     if (room < kLeast || !Header::is_plain(ip) || ip[Header::kHopLimit] <= 1) {
@@ -138,41 +140,49 @@ bool FastPath::look_in(const LbSnapshot& lb, const FastPort& port, const rte_mbu
     return true;
 }
 
-void FastPath::look(const LbSnapshot& lb, const FastPort& port, const rte_mbuf* mbuf,
-                    FastPacket& packet) {
-    packet.kind = FastPacket::Kind::General;
+inline FastPacket::Kind FastPath::kind_of(const LbSnapshot& lb, const FastPort& port,
+                                          const rte_mbuf* mbuf, FastPacket& packet) {
     const size_t size = rte_pktmbuf_data_len(mbuf);
     if (mbuf->nb_segs != 1 || size < sizeof(rte_ether_hdr) + Ip<V4>::kHeader + 8) {
-        return;
+        return FastPacket::Kind::General;
     }
     const auto* frame = rte_pktmbuf_mtod(mbuf, const uint8_t*);
     uint16_t type = 0;
     const unsigned l2 = l2_length(frame, port, type);
-    if (l2 == 0) {
-        return;
-    }
     packet.l2_length = static_cast<uint8_t>(l2);
-    if (type == Be16(RTE_ETHER_TYPE_IPV4).raw()) {
-        if (look_in<V4>(lb, port, mbuf, frame + l2, size - l2, packet)) {
-            packet.kind = FastPacket::Kind::V4;
-        }
-    } else if (type == Be16(RTE_ETHER_TYPE_IPV6).raw()) {
-        if (look_in<V6>(lb, port, mbuf, frame + l2, size - l2, packet)) {
-            packet.kind = FastPacket::Kind::V6;
-        }
+    if (l2 == 0) {
+        return FastPacket::Kind::General;
+    }
+    if (type == Be16(RTE_ETHER_TYPE_IPV4).raw() &&
+        look_in<V4>(lb, port, mbuf, frame + l2, size - l2, packet)) {
+        return FastPacket::Kind::V4;
+    }
+    if (type == Be16(RTE_ETHER_TYPE_IPV6).raw() &&
+        look_in<V6>(lb, port, mbuf, frame + l2, size - l2, packet)) {
+        return FastPacket::Kind::V6;
+    }
+    return FastPacket::Kind::General;
+}
+
+void FastPath::look(const LbSnapshot& lb, const FastPort& port, rte_mbuf* const* mbufs,
+                    unsigned count, FastPacket* packets) {
+    for (unsigned i = 0; i < count; ++i) {
+        packets[i].kind = kind_of(lb, port, mbufs[i], packets[i]);
     }
 }
 
-void FastPath::prefetch_entry(FastPacket& packet) const {
-    if (packet.kind == FastPacket::Kind::V4) {
-        packet.entry = flows_.table<V4>().prefetch_entry(packet.hash);
-    } else if (packet.kind == FastPacket::Kind::V6) {
-        packet.entry = flows_.table<V6>().prefetch_entry(packet.hash);
+void FastPath::prefetch_entries(FastPacket* packets, unsigned count) const {
+    for (FastPacket* packet = packets; packet != packets + count; ++packet) {
+        if (packet->kind == FastPacket::Kind::V4) {
+            packet->entry = flows_.table<V4>().prefetch_entry(packet->hash);
+        } else if (packet->kind == FastPacket::Kind::V6) {
+            packet->entry = flows_.table<V6>().prefetch_entry(packet->hash);
+        }
     }
 }
 
 template <typename F>
-void FastPath::prefetch_backend_in(const DataplaneTables& tables, uint32_t entry) const {
+inline void FastPath::prefetch_backend(const DataplaneTables& tables, uint32_t entry) const {
     if (entry == FlowTable<F>::kNone) {
         return;
     }
@@ -188,17 +198,20 @@ void FastPath::prefetch_backend_in(const DataplaneTables& tables, uint32_t entry
     tables.hops.prefetch(id);
 }
 
-void FastPath::prefetch_backend(const DataplaneTables& tables, const FastPacket& packet) const {
-    if (packet.kind == FastPacket::Kind::V4) {
-        prefetch_backend_in<V4>(tables, packet.entry);
-    } else if (packet.kind == FastPacket::Kind::V6) {
-        prefetch_backend_in<V6>(tables, packet.entry);
+void FastPath::prefetch_backends(const DataplaneTables& tables, const FastPacket* packets,
+                                 unsigned count) const {
+    for (const FastPacket* packet = packets; packet != packets + count; ++packet) {
+        if (packet->kind == FastPacket::Kind::V4) {
+            prefetch_backend<V4>(tables, packet->entry);
+        } else if (packet->kind == FastPacket::Kind::V6) {
+            prefetch_backend<V6>(tables, packet->entry);
+        }
     }
 }
 
 // The packet's flow, where the packet changes nothing but its time.
 template <typename F>
-FlowEntry<F>* FastPath::find_steady(const FastPacket& packet) {
+inline FlowEntry<F>* FastPath::find_steady(const FastPacket& packet) {
     FlowTable<F>& flows = flows_.table<F>();
     uint32_t index = packet.entry;
     if (index == FlowTable<F>::kNone || !flows.holds(index, packet.key<F>())) {
@@ -213,23 +226,34 @@ FlowEntry<F>* FastPath::find_steady(const FastPacket& packet) {
 }
 
 template <typename F>
-int FastPath::forward_in(const DataplaneTables& tables, rte_mbuf* mbuf, const FastPacket& packet,
-                         uint32_t now_ms) {
+void FastPath::encapsulate_in(rte_mbuf* mbuf, const FastPacket& packet, const OuterHeader& outer) {
+    PacketMeta meta;
+    meta.family = F::kFamily;
+    meta.protocol = packet.protocol;
+    meta.has_ports = true;
+    meta.l4_offset = Ip<F>::kHeader;
+    encapsulate(mbuf, meta, outer, {forwarder_.next_identification(), packet.hash});
+}
+
+template <typename F>
+[[gnu::always_inline]] inline bool FastPath::forward_in(const DataplaneTables& tables,
+                                                        rte_mbuf* mbuf, const FastPacket& packet,
+                                                        uint32_t now_ms, uint16_t& port) {
     const ServiceEntry& service = *packet.service;
     FlowEntry<F>* entry = find_steady<F>(packet);
     if (entry == nullptr) {
-        return kGeneralWay;
+        return false;
     }
     const BackendEntry* backend = serving_backend(*tables.lb, entry->backend, service);
     if (backend == nullptr) {
-        return kGeneralWay;
+        return false;
     }
     const NextHop& hop = tables.hops.of_backend(backend->id);
     const OuterHeader& outer = backend->outer;
     if (hop.state != NextHop::State::Ready || packet.length + unsigned{outer.length} > hop.mtu ||
         rte_pktmbuf_headroom(mbuf) + unsigned{packet.l2_length} <
             unsigned{outer.length} + hop.l2_length) {
-        return kGeneralWay;
+        return false;
     }
     entry->expires = now_ms + service.timeout_ms[static_cast<unsigned>(entry->state)];
 
@@ -237,7 +261,6 @@ int FastPath::forward_in(const DataplaneTables& tables, rte_mbuf* mbuf, const Fa
     mbuf->data_len = packet.length;
     mbuf->pkt_len = packet.length;
     auto* ip = rte_pktmbuf_mtod(mbuf, uint8_t*);
-    decrement_hop_limit_of<F>(ip);
     Family family = F::kFamily;
     if (service.mode == Mode::Nat || service.mode == Mode::Fnat) {
         FlowKey<F> to = packet.key<F>();
@@ -247,31 +270,72 @@ int FastPath::forward_in(const DataplaneTables& tables, rte_mbuf* mbuf, const Fa
             to.source = raw_address<F>(tables.lb->snat_addresses[entry->snat_slot]);
             to.source_port = entry->snat_port;
         }
-        translate_at<F>(ip, ip + Ip<F>::kHeader, packet.protocol, to);
-    } else if (outer.length != 0) {
-        PacketMeta meta;
-        meta.family = F::kFamily;
-        meta.protocol = packet.protocol;
-        meta.has_ports = true;
-        meta.l4_offset = Ip<F>::kHeader;
-        encapsulate(mbuf, meta, outer, {forwarder_.next_identification(), packet.hash});
-        family = outer.family;
+        translate_at<F>(ip, ip + Ip<F>::kHeader, packet.protocol, to, one_hop_less<F>(ip));
+    } else {
+        decrement_hop_limit_of<F>(ip);
+        if (outer.length != 0) {
+            encapsulate_in<F>(mbuf, packet, outer);
+            family = outer.family;
+        }
     }
     push_ethernet(mbuf, hop.l2, hop.l2_length, family);
 
     BackendCounters& by_backend = counters_.of(backend->id);
     by_backend.packets.add(1);
     by_backend.bytes.add(packet.length);
-    ServiceCounters& by_service = counters_.of_service(service.slot);
-    by_service.packets.add(1);
-    by_service.bytes.add(packet.length);
-    return hop.port;
+    port = hop.port;
+    return true;
 }
 
-int FastPath::forward(const DataplaneTables& tables, rte_mbuf* mbuf, const FastPacket& packet,
-                      uint32_t now_ms) {
-    return packet.kind == FastPacket::Kind::V4 ? forward_in<V4>(tables, mbuf, packet, now_ms)
-                                               : forward_in<V6>(tables, mbuf, packet, now_ms);
+namespace {
+
+// Packets of one service one after the other are counted at once.
+class ServiceRun {
+  public:
+    explicit ServiceRun(TableCounters& counters) : counters_(counters) {}
+    ~ServiceRun() { count(); }
+    void add(const FastPacket& packet) {
+        if (packet.service != service_) {
+            count();
+            service_ = packet.service;
+            packets_ = bytes_ = 0;
+        }
+        ++packets_;
+        bytes_ += packet.length;
+    }
+
+  private:
+    void count() {
+        if (service_ != nullptr) {
+            ServiceCounters& counters = counters_.of_service(service_->slot);
+            counters.packets.add(packets_);
+            counters.bytes.add(bytes_);
+        }
+    }
+    TableCounters& counters_;
+    const ServiceEntry* service_ = nullptr;
+    uint64_t packets_ = 0;
+    uint64_t bytes_ = 0;
+};
+
+}  // namespace
+
+unsigned FastPath::forward(const DataplaneTables& tables, rte_mbuf* const* mbufs,
+                           const FastPacket* packets, unsigned count, uint32_t now_ms,
+                           uint16_t* ports) {
+    ServiceRun run(counters_);
+    for (unsigned i = 0; i < count; ++i) {
+        const FastPacket& packet = packets[i];
+        const bool ready = packet.kind == FastPacket::Kind::V4
+                               ? forward_in<V4>(tables, mbufs[i], packet, now_ms, ports[i])
+                               : packet.kind == FastPacket::Kind::V6 &&
+                                     forward_in<V6>(tables, mbufs[i], packet, now_ms, ports[i]);
+        if (!ready) {
+            return i;
+        }
+        run.add(packet);
+    }
+    return count;
 }
 
 }  // namespace dlb

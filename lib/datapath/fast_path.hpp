@@ -3,8 +3,8 @@
 //
 // It does what Forwarder would do with such a packet, with one look at each header and at each
 // table. It decides nothing that is not settled: of any other packet it says so, and leaves it as
-// it came. look() for each packet of a burst, then prefetch_entry(), then prefetch_backend(), then
-// forward(). Thread safety: the worker's thread.
+// it came. A burst goes through look(), prefetch_entries(), prefetch_backends() and forward(), each
+// a loop over its packets. Thread safety: the worker's thread.
 #pragma once
 
 #include <cstdint>
@@ -60,31 +60,35 @@ struct FastPacket {
 
 class FastPath {
   public:
-    static constexpr int kGeneralWay = -1;
-
     FastPath(FlowEngine& flows, Forwarder& forwarder, TableCounters& counters, WorkerIdentity self)
         : flows_(flows), forwarder_(forwarder), counters_(counters), self_(self) {}
 
-    // Whether the packet is plain, for us and for a service; then the rest of `packet` is set.
-    void look(const LbSnapshot& lb, const FastPort& port, const rte_mbuf* mbuf, FastPacket& packet);
-    void prefetch_entry(FastPacket& packet) const;
-    void prefetch_backend(const DataplaneTables& tables, const FastPacket& packet) const;
-    // The port that the packet is ready to leave by, counted as its backend's; kGeneralWay: nothing
-    // has happened.
-    int forward(const DataplaneTables& tables, rte_mbuf* mbuf, const FastPacket& packet,
-                uint32_t now_ms);
+    // Which of the packets are plain, for us and for a service; of these the rest is set.
+    void look(const LbSnapshot& lb, const FastPort& port, rte_mbuf* const* mbufs, unsigned count,
+              FastPacket* packets);
+    void prefetch_entries(FastPacket* packets, unsigned count) const;
+    void prefetch_backends(const DataplaneTables& tables, const FastPacket* packets,
+                           unsigned count) const;
+    // How many of the first packets are ready to leave, each by its port of `ports`, and counted as
+    // its backend's. With the next one nothing has happened.
+    unsigned forward(const DataplaneTables& tables, rte_mbuf* const* mbufs,
+                     const FastPacket* packets, unsigned count, uint32_t now_ms, uint16_t* ports);
 
   private:
+    FastPacket::Kind kind_of(const LbSnapshot& lb, const FastPort& port, const rte_mbuf* mbuf,
+                             FastPacket& packet);
     template <typename F>
     bool look_in(const LbSnapshot& lb, const FastPort& port, const rte_mbuf* mbuf,
                  const uint8_t* ip, size_t room, FastPacket& packet);
     template <typename F>
     FlowEntry<F>* find_steady(const FastPacket& packet);
     template <typename F>
-    int forward_in(const DataplaneTables& tables, rte_mbuf* mbuf, const FastPacket& packet,
-                   uint32_t now_ms);
+    bool forward_in(const DataplaneTables& tables, rte_mbuf* mbuf, const FastPacket& packet,
+                    uint32_t now_ms, uint16_t& port);
     template <typename F>
-    void prefetch_backend_in(const DataplaneTables& tables, uint32_t entry) const;
+    void encapsulate_in(rte_mbuf* mbuf, const FastPacket& packet, const OuterHeader& outer);
+    template <typename F>
+    void prefetch_backend(const DataplaneTables& tables, uint32_t entry) const;
     template <typename F>
     ServiceCache<F>& services() {
         if constexpr (std::is_same_v<F, V4>) {

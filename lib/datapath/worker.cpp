@@ -74,18 +74,19 @@ void Worker::process(const DataplaneTables& tables, rte_mbuf** mbufs, unsigned c
     for (unsigned i = 0; i < count; ++i) {
         rte_prefetch0(rte_pktmbuf_mtod(mbufs[i], void*));
     }
+    if (handed_over) {  // once counted, and with a note of where it came from
+        std::for_each_n(fast_.begin(), count,
+                        [](FastPacket& fast) { fast.kind = FastPacket::Kind::General; });
+    } else {
+        fast_path_.look(*tables.lb, fast_ports_[port], mbufs, count, fast_.data());
+    }
     for (unsigned i = 0; i < count; ++i) {
-        FastPacket& fast = fast_[i];
-        fast.kind = FastPacket::Kind::General;
-        if (!handed_over) {
-            fast_path_.look(*tables.lb, fast_ports_[port], mbufs[i], fast);
-        }
-        if (fast.kind == FastPacket::Kind::General) {
+        if (fast_[i].kind == FastPacket::Kind::General) {
             begin(*tables.lb, mbufs[i], port, handed_over, burst_[i]);
         }
     }
+    fast_path_.prefetch_entries(fast_.data(), count);
     for (unsigned i = 0; i < count; ++i) {
-        fast_path_.prefetch_entry(fast_[i]);
         const Packet& packet = burst_[i];
         if (fast_[i].kind == FastPacket::Kind::General && packet.cls == PacketClass::Request &&
             packet.service->sticky) {
@@ -93,21 +94,24 @@ void Worker::process(const DataplaneTables& tables, rte_mbuf** mbufs, unsigned c
                                              : flows_.prefetch_entry<V6>(packet.hash);
         }
     }
-    for (unsigned i = 0; i < count; ++i) {
-        fast_path_.prefetch_backend(tables, fast_[i]);
-    }
+    fast_path_.prefetch_backends(tables, fast_.data(), count);
     // In the order in which they came.
-    for (unsigned i = 0; i < count; ++i) {
-        if (fast_[i].kind == FastPacket::Kind::General) {
-            decide(tables, burst_[i]);
-            continue;
+    uint16_t ports[kBurst];
+    for (unsigned done = 0; done < count; ++done) {
+        const unsigned ready = fast_path_.forward(tables, mbufs + done, fast_.data() + done,
+                                                  count - done, now_ms_, ports);
+        for (unsigned i = 0; i < ready; ++i) {
+            transmit(ports[i], mbufs[done + i], Verdict::Forwarded);
         }
-        const int out = fast_path_.forward(tables, mbufs[i], fast_[i], now_ms_);
-        if (out != FastPath::kGeneralWay) [[likely]] {
-            transmit(static_cast<uint16_t>(out), mbufs[i], Verdict::Forwarded);
-        } else {
-            decide(tables, begin(*tables.lb, mbufs[i], port, false, burst_[i]));
+        done += ready;
+        if (done == count) {
+            break;
         }
+        Packet& packet = burst_[done];
+        if (fast_[done].kind != FastPacket::Kind::General) {
+            begin(*tables.lb, mbufs[done], port, false, packet);
+        }
+        decide(tables, packet);
     }
 }
 

@@ -5,18 +5,18 @@
 // Thread safety: plain values.
 #pragma once
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
 
 namespace dlb {
 
+// The halves added, with the carry around (RFC 1071 §2 (A)): what the sum with its own rotation has
+// in its upper half.
 constexpr uint16_t fold_checksum(uint64_t sum) {
-    sum = (sum & 0xffffffff) + (sum >> 32);
-    sum = (sum & 0xffffffff) + (sum >> 32);
-    sum = (sum & 0xffff) + (sum >> 16);
-    sum = (sum & 0xffff) + (sum >> 16);
-    return static_cast<uint16_t>(sum);
+    const auto word = static_cast<uint32_t>((sum + std::rotl(sum, 32)) >> 32);
+    return static_cast<uint16_t>((word + std::rotl(word, 16)) >> 16);
 }
 
 // The one's complement sum of `size` bytes, not yet inverted; an odd last byte is padded with zero.

@@ -34,6 +34,9 @@ bool decrement_hop_limit(rte_mbuf* mbuf, Family family);
 // The same by the packet's bytes. REQUIRES: it is more than one.
 template <typename F>
 inline void decrement_hop_limit_of(uint8_t* ip);
+// The same, but for the IPv4 checksum: what it has to be changed by.
+template <typename F>
+inline ChecksumDelta one_hop_less(uint8_t* ip);
 
 // Sets both endpoints of a TCP or UDP packet to those of `to` (its protocol is not looked at): one
 // function for both directions of NAT. Of a later fragment only the addresses; of a first one also
@@ -41,9 +44,11 @@ inline void decrement_hop_limit_of(uint8_t* ip);
 // UDP.
 template <typename F>
 void translate(rte_mbuf* mbuf, const PacketMeta& meta, const FlowKey<F>& to);
-// The same by the packet's bytes; `l4` is null for a later fragment.
+// The same by the packet's bytes; `l4` is null for a later fragment. `header_delta`: what else has
+// changed in the IP header.
 template <typename F>
-inline void translate_at(uint8_t* ip, uint8_t* l4, uint8_t protocol, const FlowKey<F>& to);
+inline void translate_at(uint8_t* ip, uint8_t* l4, uint8_t protocol, const FlowKey<F>& to,
+                         const ChecksumDelta& header_delta = {});
 
 // Puts an Ethernet header, `length` bytes (14, or 18 with a tag) with its type still to set, before
 // an IP packet of `family`.
@@ -51,7 +56,8 @@ inline bool push_ethernet(rte_mbuf* mbuf, const std::array<uint8_t, 18>& header,
                           Family family);
 
 template <typename F>
-inline void decrement_hop_limit_of(uint8_t* ip) {
+inline ChecksumDelta one_hop_less(uint8_t* ip) {
+    ChecksumDelta delta;
     if constexpr (F::kFamily == Family::V6) {
         --reinterpret_cast<rte_ipv6_hdr*>(ip)->hop_limits;
     } else {
@@ -62,14 +68,23 @@ inline void decrement_hop_limit_of(uint8_t* ip) {
         const uint16_t after =
             Be16(static_cast<uint16_t>(Be16::from_raw(before).host() - 0x0100)).raw();
         std::memcpy(&header->time_to_live, &after, sizeof after);
-        ChecksumDelta delta;
         delta.replace16(before, after);
+    }
+    return delta;
+}
+
+template <typename F>
+inline void decrement_hop_limit_of(uint8_t* ip) {
+    const ChecksumDelta delta = one_hop_less<F>(ip);
+    if constexpr (F::kFamily == Family::V4) {
+        auto* header = reinterpret_cast<rte_ipv4_hdr*>(ip);
         header->hdr_checksum = delta.apply(header->hdr_checksum);
     }
 }
 
 template <typename F>
-inline void translate_at(uint8_t* ip, uint8_t* l4, uint8_t protocol, const FlowKey<F>& to) {
+inline void translate_at(uint8_t* ip, uint8_t* l4, uint8_t protocol, const FlowKey<F>& to,
+                         const ChecksumDelta& header_delta) {
     // Field by field, as the key was filled: a wider read of what was just written would stall.
     constexpr bool kV4 = F::kFamily == Family::V4;
     uint8_t* source =
@@ -82,7 +97,9 @@ inline void translate_at(uint8_t* ip, uint8_t* l4, uint8_t protocol, const FlowK
     std::memcpy(destination, &to.destination, F::kAddressSize);
     if constexpr (kV4) {
         auto* header = reinterpret_cast<rte_ipv4_hdr*>(ip);
-        header->hdr_checksum = delta.apply(header->hdr_checksum);
+        ChecksumDelta all = delta;
+        all.add(header_delta);
+        header->hdr_checksum = all.apply(header->hdr_checksum);
     }
     if (l4 == nullptr) {
         return;  // the datagram's checksum is in its first fragment

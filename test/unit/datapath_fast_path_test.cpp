@@ -86,17 +86,15 @@ class Side {
     // By the fast path, if it takes the packet.
     Sent by_fast_path(const Bytes& frame, size_t headroom = RTE_PKTMBUF_HEADROOM) {
         StackMbuf mbuf(frame, headroom);
+        rte_mbuf* burst[] = {mbuf.get()};
         FastPacket packet;
-        fast_->look(*bench_.tables.lb, port_, mbuf.get(), packet);
-        int out = FastPath::kGeneralWay;
-        if (packet.kind != FastPacket::Kind::General) {
-            fast_->prefetch_entry(packet);
-            fast_->prefetch_backend(bench_.tables, packet);
-            out = fast_->forward(bench_.tables, mbuf.get(), packet, bench_.now_ms);
-        }
-        if (out != FastPath::kGeneralWay) {
+        uint16_t port = 0;
+        fast_->look(*bench_.tables.lb, port_, burst, 1, &packet);
+        fast_->prefetch_entries(&packet, 1);
+        fast_->prefetch_backends(bench_.tables, &packet, 1);
+        if (fast_->forward(bench_.tables, burst, &packet, 1, bench_.now_ms, &port) == 1) {
             ++taken_;
-            return {"forwarded", out, mbuf.bytes()};
+            return {"forwarded", port, mbuf.bytes()};
         }
         EXPECT_EQ(mbuf.bytes(), frame);
         Sent sent = general(mbuf.get());
