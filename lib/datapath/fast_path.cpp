@@ -29,7 +29,7 @@ constexpr uint64_t kMacMask = Be16(1).raw() == 1 ? ~uint64_t{0xffff} : 0x0000fff
 constexpr uint8_t kChanges = kTcpFin | kTcpSyn | kTcpRst;
 
 // The length of the headers before IP; 0: the frame is not for us, or not plain.
-unsigned l2_length(const uint8_t* frame, const FastPort& port, uint16_t& type) {
+inline unsigned l2_length(const uint8_t* frame, const FastPort& port, uint16_t& type) {
     const uint64_t mac = load<uint64_t>(frame) & kMacMask;
     const bool ours = port.any_mac ? (frame[0] & 1) == 0 : mac == port.mac;
     if (!ours) {
@@ -46,7 +46,7 @@ unsigned l2_length(const uint8_t* frame, const FastPort& port, uint16_t& type) {
 }
 
 // Whether a transport header of `room` bytes with its data is whole, and changes no flow.
-bool is_steady(const uint8_t* l4, uint8_t protocol, size_t room) {
+inline bool is_steady(const uint8_t* l4, uint8_t protocol, size_t room) {
     if (protocol == kProtocolTcp) {
         const size_t header = (l4[12] >> 4) * 4U;
         return room >= 20 && header >= 20 && header <= room && (l4[13] & kChanges) == 0;
@@ -90,6 +90,10 @@ struct Ip<V6> {
     static bool is_intact(const uint8_t*, const rte_mbuf*) { return true; }
 };
 
+bool rewrites(Mode mode) {
+    return mode == Mode::Nat || mode == Mode::Fnat;
+}
+
 // As whole words: the hash reads them back at once.
 template <typename F>
 FlowKey<F> load_key(const uint8_t* ip, const uint8_t* l4, uint8_t protocol) {
@@ -123,7 +127,6 @@ template <typename F>
     FlowKey<F>& key = packet.key<F>();
     key = load_key<F>(ip, l4, protocol);
     packet.hash = key.hash();
-    flows_.prefetch<F>(packet.hash);
     const ServiceEntry* service =
         services<F>().find(lb, key.destination, key.destination_port, protocol);
     if (service == nullptr || !service->sticky || service->persistence_ms != 0 ||
@@ -169,6 +172,13 @@ void FastPath::look(const LbSnapshot& lb, const FastPort& port, rte_mbuf* const*
     for (unsigned i = 0; i < count; ++i) {
         packets[i].kind = kind_of(lb, port, mbufs[i], packets[i]);
     }
+    for (unsigned i = 0; i < count; ++i) {
+        if (packets[i].kind == FastPacket::Kind::V4) {
+            flows_.prefetch<V4>(packets[i].hash);
+        } else if (packets[i].kind == FastPacket::Kind::V6) {
+            flows_.prefetch<V6>(packets[i].hash);
+        }
+    }
 }
 
 void FastPath::prefetch_entries(FastPacket* packets, unsigned count) const {
@@ -182,29 +192,28 @@ void FastPath::prefetch_entries(FastPacket* packets, unsigned count) const {
 }
 
 template <typename F>
-inline void FastPath::prefetch_backend(const DataplaneTables& tables, uint32_t entry) const {
+inline void FastPath::prefetch_backend(const DataplaneTables& tables, uint32_t entry,
+                                       const ServiceEntry& service) const {
     if (entry == FlowTable<F>::kNone) {
         return;
     }
     const BackendId id = BackendId::from_value(flows_.table<F>().entry(entry).backend);
-    if (id.slot() >= tables.lb->backends.size()) {
-        return;
-    }
-    const auto* backend = reinterpret_cast<const uint8_t*>(&tables.lb->backends[id.slot()]);
-    for (size_t at = 0; at < sizeof(BackendEntry); at += RTE_CACHE_LINE_SIZE) {
-        rte_prefetch0(backend + at);
-    }
+    tables.hops.prefetch_way(id);
     counters_.prefetch(id);
-    tables.hops.prefetch(id);
+    if (!rewrites(service.mode) && id.slot() < tables.lb->backends.size()) {
+        const auto* outer = reinterpret_cast<const uint8_t*>(&tables.lb->backends[id.slot()].outer);
+        rte_prefetch0(outer);
+        rte_prefetch0(outer + RTE_CACHE_LINE_SIZE);
+    }
 }
 
 void FastPath::prefetch_backends(const DataplaneTables& tables, const FastPacket* packets,
                                  unsigned count) const {
     for (const FastPacket* packet = packets; packet != packets + count; ++packet) {
         if (packet->kind == FastPacket::Kind::V4) {
-            prefetch_backend<V4>(tables, packet->entry);
+            prefetch_backend<V4>(tables, packet->entry, *packet->service);
         } else if (packet->kind == FastPacket::Kind::V6) {
-            prefetch_backend<V6>(tables, packet->entry);
+            prefetch_backend<V6>(tables, packet->entry, *packet->service);
         }
     }
 }
@@ -244,15 +253,11 @@ template <typename F>
     if (entry == nullptr) {
         return false;
     }
-    const BackendEntry* backend = serving_backend(*tables.lb, entry->backend, service);
-    if (backend == nullptr) {
-        return false;
-    }
-    const NextHop& hop = tables.hops.of_backend(backend->id);
-    const OuterHeader& outer = backend->outer;
-    if (hop.state != NextHop::State::Ready || packet.length + unsigned{outer.length} > hop.mtu ||
+    const BackendId backend = BackendId::from_value(entry->backend);
+    const BackendWay* way = tables.hops.find_way(backend);
+    if (way == nullptr || way->service != service.slot || packet.length > way->room ||
         rte_pktmbuf_headroom(mbuf) + unsigned{packet.l2_length} <
-            unsigned{outer.length} + hop.l2_length) {
+            unsigned{way->tunnel_length} + way->l2_length) {
         return false;
     }
     entry->expires = now_ms + service.timeout_ms[static_cast<unsigned>(entry->state)];
@@ -262,10 +267,10 @@ template <typename F>
     mbuf->pkt_len = packet.length;
     auto* ip = rte_pktmbuf_mtod(mbuf, uint8_t*);
     Family family = F::kFamily;
-    if (service.mode == Mode::Nat || service.mode == Mode::Fnat) {
+    if (rewrites(service.mode)) {
         FlowKey<F> to = packet.key<F>();
-        to.destination = raw_address<F>(backend->address);
-        to.destination_port = backend->port != 0 ? backend->port : to.destination_port;
+        to.destination = load_address<F>(way->address.data());
+        to.destination_port = way->backend_port != 0 ? way->backend_port : to.destination_port;
         if (entry->snat_port != 0) {
             to.source = raw_address<F>(tables.lb->snat_addresses[entry->snat_slot]);
             to.source_port = entry->snat_port;
@@ -273,17 +278,17 @@ template <typename F>
         translate_at<F>(ip, ip + Ip<F>::kHeader, packet.protocol, to, one_hop_less<F>(ip));
     } else {
         decrement_hop_limit_of<F>(ip);
-        if (outer.length != 0) {
-            encapsulate_in<F>(mbuf, packet, outer);
-            family = outer.family;
+        if (way->tunnel_length != 0) {
+            encapsulate_in<F>(mbuf, packet, tables.lb->backends[backend.slot()].outer);
+            family = way->tunnel_family;
         }
     }
-    push_ethernet(mbuf, hop.l2, hop.l2_length, family);
+    push_ethernet(mbuf, way->l2, way->l2_length, family);
 
-    BackendCounters& by_backend = counters_.of(backend->id);
+    BackendCounters& by_backend = counters_.of(backend);
     by_backend.packets.add(1);
     by_backend.bytes.add(packet.length);
-    port = hop.port;
+    port = way->hop_port;
     return true;
 }
 

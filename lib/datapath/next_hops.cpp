@@ -122,14 +122,36 @@ NextHops::NextHops(const std::vector<Route>& routes, const std::vector<Neighbor>
         lengths->erase(std::unique(lengths->begin(), lengths->end()), lengths->end());
     }
     by_backend_.resize(snapshot.backends.size(), 0);
+    ways_.resize(snapshot.backends.size());
     for (const BackendEntry& backend : snapshot.backends) {
         if (backend.id.valid()) {
-            by_backend_[backend.id.slot()] = backend.family == Family::V4
-                                                 ? resolve<V4>(backend.address)
-                                                 : resolve<V6>(backend.address);
-            hops_[by_backend_[backend.id.slot()]].needed = true;
+            const uint32_t slot = backend.id.slot();
+            by_backend_[slot] = backend.family == Family::V4 ? resolve<V4>(backend.address)
+                                                             : resolve<V6>(backend.address);
+            NextHop& hop = hops_[by_backend_[slot]];
+            hop.needed = true;
+            ways_[slot] = make_way(backend, hop);
         }
     }
+}
+
+BackendWay NextHops::make_way(const BackendEntry& backend, const NextHop& hop) {
+    BackendWay way;
+    if (backend.dead || hop.state != NextHop::State::Ready || hop.mtu <= backend.outer.length) {
+        return way;
+    }
+    way.id = backend.id;
+    way.service = backend.service;
+    way.room = static_cast<uint16_t>(hop.mtu - backend.outer.length);
+    way.hop_port = hop.port;
+    way.backend_port = backend.port;
+    way.tunnel_length = backend.outer.length;
+    way.tunnel_family = backend.outer.family;
+    way.l2_length = hop.l2_length;
+    way.l2 = hop.l2;
+    const auto address = backend.address.bytes();
+    std::copy(address.begin(), address.end(), way.address.begin());
+    return way;
 }
 
 template <typename F>

@@ -57,6 +57,24 @@ struct NextHop {
     IpAddress address;  // the neighbour
 };
 
+// All that a packet of a known flow needs of its backend and of the way there, but for a tunnel's
+// header, in one cache line.
+struct alignas(64) BackendWay {
+    // The backend; invalid: it is gone or dead, has no neighbour that is known, or its tunnel's
+    // header has no room in the MTU.
+    BackendId id;
+    uint32_t service = 0;
+    uint16_t room = 0;  // bytes that the packet may have, without the tunnel
+    uint16_t hop_port = 0;
+    uint16_t backend_port = 0;  // as BackendEntry's
+    uint8_t tunnel_length = 0;  // 0: no tunnel
+    Family tunnel_family = Family::V4;
+    uint8_t l2_length = 0;
+    std::array<uint8_t, 18> l2{};       // as NextHop's
+    std::array<uint8_t, 16> address{};  // the first 4, or all
+};
+static_assert(sizeof(BackendWay) == 64);
+
 class NextHops {
   public:
     NextHops() : hops_(1) {}
@@ -65,7 +83,15 @@ class NextHops {
              const std::vector<PortLink>& ports, const LbSnapshot& snapshot);
 
     const NextHop& of_backend(BackendId id) const { return hops_[by_backend_[id.slot()]]; }
-    void prefetch(BackendId id) const { __builtin_prefetch(&of_backend(id)); }
+    // nullptr: none that can be gone without a closer look.
+    const BackendWay* find_way(BackendId id) const {
+        if (id.slot() >= ways_.size()) {
+            return nullptr;
+        }
+        const BackendWay& way = ways_[id.slot()];
+        return way.id == id ? &way : nullptr;
+    }
+    void prefetch_way(BackendId id) const { __builtin_prefetch(ways_.data() + id.slot()); }
 
     // The way to any address. A neighbour that is not known yet has no entry of its own: then state
     // is Unresolved and `address` is the one to resolve.
@@ -116,6 +142,7 @@ class NextHops {
     const FamilyRoutes<F>& family() const;
     uint32_t hop_to(const IpAddress& neighbor, uint16_t port);
     NextHop make_hop(const IpAddress& neighbor, uint16_t port) const;
+    static BackendWay make_way(const BackendEntry& backend, const NextHop& hop);
     template <typename F>
     void add_route(const Route& route);
     template <typename F>
@@ -126,6 +153,7 @@ class NextHops {
     std::vector<PortLink> ports_;
     std::vector<NextHop> hops_;
     std::vector<uint32_t> by_backend_;
+    std::vector<BackendWay> ways_;
     FamilyRoutes<V4> v4_;
     FamilyRoutes<V6> v6_;
 };

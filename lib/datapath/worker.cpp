@@ -20,7 +20,8 @@ Worker::Worker(WorkerSetup setup)
       tx_(setup_.ports.size()),
       handovers_(setup_.identity.count),
       cycles_per_ms_(std::max<uint64_t>(rte_get_tsc_hz() / 1000, 1)),
-      started_(rte_rdtsc()) {
+      started_(rte_rdtsc()),
+      ms_began_(started_) {
     for (const WorkerPort& port : setup_.ports) {
         FastPort& fast = fast_ports_.emplace_back();
         std::memcpy(&fast.mac, port.mac.bytes.data(), port.mac.bytes.size());
@@ -32,7 +33,7 @@ Worker::Worker(WorkerSetup setup)
 
 unsigned Worker::poll_once() {
     const uint64_t start = rte_rdtsc();
-    update_clock();
+    update_clock(start);
     const DataplaneTables& tables = *setup_.tables->read();
     routing_peers_ = tables.routing_peers.get();
     unsigned taken = 0;
@@ -59,13 +60,17 @@ unsigned Worker::poll_once() {
 }
 
 void Worker::rest_once() {
-    update_clock();
+    update_clock(rte_rdtsc());
     housekeep(*setup_.tables->read());
     reader_.quiescent();
 }
 
-void Worker::update_clock() {
-    now_ms_ = static_cast<uint32_t>((rte_rdtsc() - started_) / cycles_per_ms_);
+void Worker::update_clock(uint64_t cycles) {
+    if (cycles - ms_began_ >= cycles_per_ms_) {  // a division is dear
+        const uint64_t ms = (cycles - started_) / cycles_per_ms_;
+        ms_began_ = started_ + ms * cycles_per_ms_;
+        now_ms_ = static_cast<uint32_t>(ms);
+    }
 }
 
 // Stages, so that the memory of one packet is fetched while others are worked on.
@@ -100,9 +105,7 @@ void Worker::process(const DataplaneTables& tables, rte_mbuf** mbufs, unsigned c
     for (unsigned done = 0; done < count; ++done) {
         const unsigned ready = fast_path_.forward(tables, mbufs + done, fast_.data() + done,
                                                   count - done, now_ms_, ports);
-        for (unsigned i = 0; i < ready; ++i) {
-            transmit(ports[i], mbufs[done + i], Verdict::Forwarded);
-        }
+        transmit_all(ports, mbufs + done, ready);
         done += ready;
         if (done == count) {
             break;
@@ -237,6 +240,17 @@ void Worker::transmit(uint16_t port, rte_mbuf* mbuf, Verdict verdict, bool part)
     }
 }
 
+void Worker::transmit_all(const uint16_t* ports, rte_mbuf** mbufs, unsigned count) {
+    for (unsigned i = 0; i < count; ++i) {
+        const uint16_t port = ports[i];
+        if (setup_.ports[port].sender >= 0) [[unlikely]] {
+            transmit(port, mbufs[i], Verdict::Forwarded);
+        } else if (add(tx_[port], mbufs[i], Verdict::Forwarded)) {
+            flush_port(port);
+        }
+    }
+}
+
 // Out of line, so that transmit() stays small.
 [[gnu::noinline]] void Worker::hand_over(unsigned worker, rte_mbuf* mbuf, const PacketNote& note) {
     note_of(mbuf) = note;
@@ -247,16 +261,15 @@ void Worker::transmit(uint16_t port, rte_mbuf* mbuf, Verdict verdict, bool part)
 
 // The first `accepted` are gone; the rest is freed.
 void Worker::settle(Outbox& box, unsigned accepted, Verdict refused) {
-    unsigned run = 0;  // of one verdict, which is counted once
-    for (unsigned i = 0; i < accepted; ++i) {
-        if (!box.parts[i]) {
-            ++run;
-            if (i + 1 == accepted || box.parts[i + 1] || box.verdicts[i + 1] != box.verdicts[i]) {
-                counters_.of(box.verdicts[i]).add(run);
-                run = 0;
+    if (!box.mixed) [[likely]] {
+        counters_.of(box.verdicts[0]).add(accepted);
+    } else {
+        for (unsigned i = 0; i < accepted; ++i) {
+            if (!box.parts[i]) {
+                counters_.of(box.verdicts[i]).add(1);
+            } else if (box.verdicts[i] != Verdict::HandedOver) {  // counted where it leaves
+                counters_.fragments_sent.add(1);
             }
-        } else if (box.verdicts[i] != Verdict::HandedOver) {  // counted where it leaves
-            counters_.fragments_sent.add(1);
         }
     }
     for (unsigned i = accepted; i < box.count; ++i) {
@@ -267,6 +280,7 @@ void Worker::settle(Outbox& box, unsigned accepted, Verdict refused) {
         }
     }
     box.count = 0;
+    box.mixed = false;
 }
 
 void Worker::flush_port(uint16_t port) {

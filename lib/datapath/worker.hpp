@@ -123,6 +123,7 @@ class Worker {
         std::array<Verdict, kBurst> verdicts;
         std::array<bool, kBurst> parts;  // a fragment: the packet's verdict is its last one's
         unsigned count = 0;
+        bool mixed = false;  // not all of one verdict, or some a part
     };
 
     void process(const DataplaneTables& tables, rte_mbuf** mbufs, unsigned count, uint16_t port,
@@ -144,6 +145,7 @@ class Worker {
     void send_ahead(const Outcome& outcome);
     void conclude(Packet& packet, Outcome outcome);
     void transmit(uint16_t port, rte_mbuf* mbuf, Verdict verdict, bool part = false);
+    void transmit_all(const uint16_t* ports, rte_mbuf** mbufs, unsigned count);
     void hand_over(unsigned worker, rte_mbuf* mbuf, const PacketNote& note);
     void to_control(rte_mbuf* mbuf, Verdict verdict, bool part = false);
     void flush_punts(Outbox& box, rte_ring* ring, Verdict full);
@@ -152,6 +154,7 @@ class Worker {
         box.mbufs[box.count] = mbuf;
         box.parts[box.count] = part;
         box.verdicts[box.count] = verdict;
+        box.mixed |= part || verdict != box.verdicts[0];
         return ++box.count == kBurst;
     }
     void settle(Outbox& box, unsigned accepted, Verdict refused);
@@ -163,7 +166,7 @@ class Worker {
     unsigned take_injected();
     void housekeep(const DataplaneTables& tables);
     void sweep_fragments(uint32_t elapsed_ms);
-    void update_clock();
+    void update_clock(uint64_t cycles);
     void count(Verdict verdict) { counters_.of(verdict).add(1); }
 
     WorkerSetup setup_;
@@ -186,6 +189,7 @@ class Worker {
     std::atomic<WorkerJob*> job_{nullptr};
     uint64_t cycles_per_ms_;
     uint64_t started_;
+    uint64_t ms_began_;
     uint32_t now_ms_ = 0;
     uint32_t swept_ms_ = 0;
 };

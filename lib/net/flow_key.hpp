@@ -67,7 +67,7 @@ struct FlowKey {
     FlowKey reversed() const {
         return {destination, source, destination_port, source_port, protocol, {}};
     }
-    uint64_t hash() const { return XXH3_64bits(this, sizeof *this); }
+    [[gnu::always_inline]] uint64_t hash() const { return XXH3_64bits(this, sizeof *this); }
     friend bool operator==(const FlowKey&, const FlowKey&) = default;
 };
 static_assert(sizeof(FlowKey<V4>) == 16 && sizeof(FlowKey<V6>) == 40);

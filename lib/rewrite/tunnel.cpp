@@ -1,5 +1,6 @@
 #include "rewrite/tunnel.hpp"
 
+#include <cstddef>
 #include <cstring>
 
 #include <rte_ether.h>
@@ -64,54 +65,56 @@ uint64_t sum_inner(const uint8_t* packet, size_t length, const PacketMeta& meta)
     return sum_bytes(packet, l4) + static_cast<uint16_t>(~fold_checksum(pseudo));
 }
 
-// Writes what the header says of the packet inside.
-void fill_type(uint8_t* header, const OuterHeader& outer, Family inner) {
+// Writes what the header says of the packet inside. Gives what that adds to the sum over an outer
+// IP header, where the field is one of its own.
+uint64_t fill_type(uint8_t* header, const OuterHeader& outer, Family inner) {
     const bool v4 = inner == Family::V4;
     if (outer.type_field == OuterHeader::TypeField::IpProtocol) {
         // RFC 2003: 4; RFC 2473, 4213: 41.
-        header[outer.type_offset] = v4 ? IPPROTO_IPIP : IPPROTO_IPV6;
-    } else if (outer.type_field == OuterHeader::TypeField::EtherType) {
+        const uint8_t protocol = v4 ? IPPROTO_IPIP : IPPROTO_IPV6;
+        header[outer.type_offset] = protocol;
+        return Be16(protocol).raw();
+    }
+    if (outer.type_field == OuterHeader::TypeField::EtherType) {
         const uint16_t type = Be16(v4 ? RTE_ETHER_TYPE_IPV4 : RTE_ETHER_TYPE_IPV6).raw();
         std::memcpy(header + outer.type_offset, &type, sizeof type);
     }
+    return 0;
 }
 
-uint16_t word_at(const uint8_t* header, size_t offset) {
-    uint16_t word;
-    std::memcpy(&word, header + offset, sizeof word);
-    return word;
-}
-
-// REQUIRES: the header has flow bits. They are zero in the template.
-void fill_source(uint8_t* header, const OuterHeader& outer, uint64_t flow_hash) {
-    uint8_t* end = header + (outer.family == Family::V4 ? 16 : 24);
+// REQUIRES: the header has flow bits. They are zero in the template. Gives what they add to the
+// sum.
+uint64_t fill_source(uint8_t* header, const OuterHeader& outer, uint64_t flow_hash) {
+    const unsigned end = outer.family == Family::V4 ? 16 : 24;
+    const uint32_t bits = Be32(tunnel_source_bits(flow_hash, outer.flow_bits)).raw();
     uint32_t word;
-    std::memcpy(&word, end - sizeof word, sizeof word);
-    word |= Be32(tunnel_source_bits(flow_hash, outer.flow_bits)).raw();
-    std::memcpy(end - sizeof word, &word, sizeof word);
+    std::memcpy(&word, outer.bytes.data() + end - sizeof word, sizeof word);
+    word |= bits;
+    std::memcpy(header + end - sizeof word, &word, sizeof word);
+    return bits;
 }
 
-// The template's checksum is for its own bytes, so the difference is that of the words that change.
+// The template's checksum is for its own bytes. What is set here is zero there, so that the sum
+// grows by it (RFC 1624 §3); `added` is what is set elsewhere. Nothing is read back that was just
+// written: in another width that would stall.
 void finish_ipv4(uint8_t* header, const OuterHeader& outer, const Inner& inner, uint16_t length,
-                 uint16_t identification) {
+                 uint16_t identification, uint64_t added) {
     auto* ip = reinterpret_cast<rte_ipv4_hdr*>(header);
+    uint16_t before;
+    std::memcpy(&before, outer.bytes.data() + offsetof(rte_ipv4_hdr, hdr_checksum), sizeof before);
     ip->type_of_service = inner.traffic_class;
     ip->total_length = Be16(length).raw();
+    added += uint64_t{Be16(inner.traffic_class).raw()} + Be16(length).raw();
     if (inner.dont_fragment) {
         ip->fragment_offset =
             kDontFragment;  // RFC 6864 §4.1: the identification means nothing then
+        added += kDontFragment;
     } else {
         ip->packet_id = Be16(identification).raw();
+        added += Be16(identification).raw();
     }
-    ChecksumDelta delta;
-    for (const size_t offset : {0, 2, 4, 6, 8}) {
-        delta.replace16(word_at(outer.bytes.data(), offset), word_at(header, offset));
-    }
-    if (outer.flow_bits != 0) {
-        delta.replace16(word_at(outer.bytes.data(), 12), word_at(header, 12));
-        delta.replace16(word_at(outer.bytes.data(), 14), word_at(header, 14));
-    }
-    ip->hdr_checksum = delta.apply(ip->hdr_checksum);
+    ip->hdr_checksum =
+        static_cast<uint16_t>(~fold_checksum(added + static_cast<uint16_t>(~before)));
 }
 
 void finish_ipv6(uint8_t* header, const Inner& inner, uint16_t payload) {
@@ -146,13 +149,13 @@ bool encapsulate(rte_mbuf* mbuf, const PacketMeta& meta, const OuterHeader& oute
         return false;
     }
     copy_header(header, outer);
-    fill_type(header, outer, inner.family);
+    uint64_t added = fill_type(header, outer, inner.family);
     if (outer.flow_bits != 0) {
-        fill_source(header, outer, packet.flow_hash);
+        added += fill_source(header, outer, packet.flow_hash);
     }
     const auto total = static_cast<uint16_t>(length + outer.length);
     if (outer.family == Family::V4) {
-        finish_ipv4(header, outer, inner, total, packet.identification);
+        finish_ipv4(header, outer, inner, total, packet.identification, added);
     } else {
         finish_ipv6(header, inner, static_cast<uint16_t>(total - outer.ip_length));
     }
