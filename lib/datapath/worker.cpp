@@ -240,12 +240,27 @@ void Worker::transmit(uint16_t port, rte_mbuf* mbuf, Verdict verdict, bool part)
     }
 }
 
+// Of one port, packets go into its box together.
 void Worker::transmit_all(const uint16_t* ports, rte_mbuf** mbufs, unsigned count) {
-    for (unsigned i = 0; i < count; ++i) {
+    for (unsigned i = 0; i < count;) {
         const uint16_t port = ports[i];
         if (setup_.ports[port].sender >= 0) [[unlikely]] {
-            transmit(port, mbufs[i], Verdict::Forwarded);
-        } else if (add(tx_[port], mbufs[i], Verdict::Forwarded)) {
+            transmit(port, mbufs[i++], Verdict::Forwarded);
+            continue;
+        }
+        Outbox& box = tx_[port];
+        const unsigned most = std::min(count - i, kBurst - box.count);
+        unsigned run = 1;
+        while (run < most && ports[i + run] == port) {
+            ++run;
+        }
+        std::copy_n(mbufs + i, run, box.mbufs.begin() + box.count);
+        std::fill_n(box.parts.begin() + box.count, run, false);
+        std::fill_n(box.verdicts.begin() + box.count, run, Verdict::Forwarded);
+        box.mixed |= box.verdicts[0] != Verdict::Forwarded;
+        box.count += run;
+        i += run;
+        if (box.count == kBurst) {
             flush_port(port);
         }
     }
