@@ -46,22 +46,31 @@ bool FlowTable<F>::link(uint64_t hash, uint32_t index) {
     const int way = __builtin_ctz(free);
     buckets_[target].tags[way] = tag;
     buckets_[target].entries[way] = index;
+    if (target != bucket_of(hash)) {
+        ++buckets_[bucket_of(hash)].elsewhere;
+    }
     return true;
+}
+
+template <typename F>
+bool FlowTable<F>::unlink_from(Bucket& bucket, uint16_t tag, uint32_t index) {
+    for (unsigned ways = match_tags(bucket, tag); ways != 0; ways &= ways - 1) {
+        const int way = __builtin_ctz(ways);
+        if (bucket.entries[way] == index) {
+            bucket.tags[way] = 0;
+            return true;
+        }
+    }
+    return false;
 }
 
 template <typename F>
 void FlowTable<F>::unlink(uint64_t hash, uint32_t index) {
     const uint16_t tag = tag_of(hash);
     const uint32_t first = bucket_of(hash);
-    for (const uint32_t at : {first, other_bucket(first, tag)}) {
-        Bucket& bucket = buckets_[at];
-        for (unsigned ways = match_tags(bucket, tag); ways != 0; ways &= ways - 1) {
-            const int way = __builtin_ctz(ways);
-            if (bucket.entries[way] == index) {
-                bucket.tags[way] = 0;
-                return;
-            }
-        }
+    if (!unlink_from(buckets_[first], tag, index) &&
+        unlink_from(buckets_[other_bucket(first, tag)], tag, index)) {
+        --buckets_[first].elsewhere;
     }
 }
 

@@ -2,7 +2,8 @@
 //
 // Shape: an index of 64-byte buckets, each with eight 16-bit tags and eight entry numbers, before
 // an array of entries of 32 bytes (IPv4) or 64 bytes (IPv6). A key may lie in either of two buckets
-// (the second is the first XOR a function of the tag); the emptier one takes a new key. A flow may
+// (the second is the first XOR a function of the tag); the emptier one takes a new key. The first
+// one counts those in the second, which need not be looked at where there are none. A flow may
 // have a second index position, its reply hash, by which packets of the other direction find it.
 // Expiry walks the entries in order, a slice at a time.
 //
@@ -118,7 +119,8 @@ class FlowTable {
     struct alignas(64) Bucket {
         uint16_t tags[kWays];  // 0: free
         uint32_t entries[kWays];
-        uint32_t spare[4];
+        uint32_t elsewhere;  // keys of this first bucket that lie in their second one
+        uint32_t spare[3];
     };
     static_assert(sizeof(Bucket) == 64);
 
@@ -141,6 +143,7 @@ class FlowTable {
     template <typename Matches>
     uint32_t search(uint64_t hash, Matches matches) const;
     bool link(uint64_t hash, uint32_t index);
+    bool unlink_from(Bucket& bucket, uint16_t tag, uint32_t index);
     void unlink(uint64_t hash, uint32_t index);
     // Word by word: an entry begins like a key, up to the protocol.
     static bool same_key(const Entry& entry, const Key& key) {
@@ -181,20 +184,19 @@ template <typename Matches>
 uint32_t FlowTable<F>::search(uint64_t hash, Matches matches) const {
     const uint16_t tag = tag_of(hash);
     const uint32_t first = bucket_of(hash);
-    const uint32_t second = other_bucket(first, tag);
-    for (const uint32_t at : {first, second}) {
-        const Bucket& bucket = buckets_[at];
+    const auto search_in = [&](const Bucket& bucket) {
         for (unsigned ways = match_tags(bucket, tag); ways != 0; ways &= ways - 1) {
             const uint32_t index = bucket.entries[__builtin_ctz(ways)];
             if (matches(entries_[index])) {
                 return index;
             }
         }
-        if (first == second) {
-            break;
-        }
-    }
-    return kNone;
+        return kNone;
+    };
+    const uint32_t index = search_in(buckets_[first]);
+    return index != kNone || buckets_[first].elsewhere == 0
+               ? index
+               : search_in(buckets_[other_bucket(first, tag)]);
 }
 
 template <typename F>

@@ -141,6 +141,7 @@ void WorkerLab::make_workers() {
         setup.rcu = &rcu_;
         setup.control = &control_bell_;
         setup.flow_capacity = options_.flow_capacity;
+        setup.allocate = options_.allocate;
         workers_.push_back(std::make_unique<Worker>(std::move(setup)));
         ASSERT_TRUE(workers_.back()->valid());
         workers_.back()->reader().online();

@@ -11,6 +11,7 @@
 #include "datapath/worker.hpp"
 #include "eal/memory.hpp"
 #include "lb/model.hpp"
+#include "net/memory.hpp"
 #include "support/packet_builder.hpp"
 
 namespace dlb::test {
@@ -18,6 +19,7 @@ namespace dlb::test {
 struct LabOptions {
     unsigned workers = 1;
     uint32_t flow_capacity = 4096;
+    Allocate allocate = allocate_pages;  // the flow table's memory
     uint32_t mbufs = 4095;
     uint16_t vlan = 0;
     uint16_t mtu = 1500;
