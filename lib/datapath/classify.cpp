@@ -220,7 +220,7 @@ void send_to_owner(WorkerIdentity self, Packet& packet) {
     }
     const ServiceEntry& service = *packet.service;
     const QueueRule& queues = *packet.queues;
-    if (service.keeper != FlowKeeper::Queue || !queues.keeps_flows<F>(packet.meta.protocol) ||
+    if (!is_brought_to_owner<F>(service, queues, packet.meta.protocol) ||
         !nic_sees_ports(packet.meta)) {
         hand_over_unless_own(
             packet, self,

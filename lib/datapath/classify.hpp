@@ -22,6 +22,14 @@ template <typename F>
 std::optional<unsigned> flow_owner(const ServiceEntry& service, const FlowKey<F>& key,
                                    const QueueRule& queues, unsigned workers);
 
+// Whether the port brings each packet of the service's flows to its owner: then nothing has to be
+// computed. For packets in which a NIC finds ports, see nic_sees_ports().
+template <typename F>
+inline bool is_brought_to_owner(const ServiceEntry& service, const QueueRule& queues,
+                                uint8_t protocol) {
+    return service.keeper == FlowKeeper::Queue && queues.keeps_flows<F>(protocol);
+}
+
 // Makes the packet's key and its hash. REQUIRES: status Ok and F the packet's family.
 template <typename F>
 void load_key(const uint8_t* frame, Packet& packet);

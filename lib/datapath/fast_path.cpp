@@ -45,11 +45,11 @@ inline unsigned l2_length(const uint8_t* frame, const FastPort& port, uint16_t& 
     return tagged ? sizeof(rte_ether_hdr) + 4 : 0;
 }
 
-// Whether a transport header of `room` bytes with its data is whole, and changes no flow.
-inline bool is_steady(const uint8_t* l4, uint8_t protocol, size_t room) {
+// Whether a transport header of `room` bytes with its data is whole.
+inline bool is_whole(const uint8_t* l4, uint8_t protocol, size_t room) {
     if (protocol == kProtocolTcp) {
         const size_t header = (l4[12] >> 4) * 4U;
-        return room >= 20 && header >= 20 && header <= room && (l4[13] & kChanges) == 0;
+        return room >= 20 && header >= 20 && header <= room;
     }
     const uint16_t length = load_be16(l4 + 4);
     return protocol == kProtocolUdp && room >= 8 && length >= 8 && length <= room;
@@ -121,7 +121,7 @@ template <typename F>
     const uint8_t* l4 = ip + Header::kHeader;
     const uint8_t protocol = ip[Header::kProtocol];
     if (length < kLeast || length > room || !Header::is_intact(ip, mbuf) ||
-        !is_steady(l4, protocol, length - Header::kHeader)) {
+        !is_whole(l4, protocol, length - Header::kHeader)) {
         return false;
     }
     FlowKey<F>& key = packet.key<F>();
@@ -133,12 +133,13 @@ template <typename F>
         !can_be_source(key.source)) {
         return false;
     }
-    if (self_.count > 1 &&
+    if (self_.count > 1 && !is_brought_to_owner<F>(*service, *port.queues, protocol) &&
         flow_owner<F>(*service, key, *port.queues, self_.count).value_or(self_.id) != self_.id) {
         return false;
     }
     packet.service = service;
     packet.protocol = protocol;
+    packet.tcp_flags = protocol == kProtocolTcp ? l4[13] : 0;
     packet.length = static_cast<uint16_t>(length);
     return true;
 }
@@ -181,6 +182,35 @@ void FastPath::look(const LbSnapshot& lb, const FastPort& port, rte_mbuf* const*
     }
 }
 
+template <typename F>
+void FastPath::describe_in(const FastPort& port, const FastPacket& fast, Packet& packet) {
+    PacketMeta& meta = packet.meta;
+    meta = PacketMeta{};
+    meta.status = ParseStatus::Ok;
+    meta.family = F::kFamily;
+    meta.protocol = fast.protocol;
+    meta.tcp_flags = fast.tcp_flags;
+    meta.has_ports = true;
+    meta.tagged = port.vlan != 0;
+    meta.vlan = port.vlan;
+    meta.l3_offset = fast.l2_length;
+    meta.l4_offset = static_cast<uint16_t>(fast.l2_length + Ip<F>::kHeader);
+    meta.l3_length = fast.length;
+    packet.key<F>() = fast.key<F>();
+    meta.source_port = fast.key<F>().source_port;
+    meta.destination_port = fast.key<F>().destination_port;
+    packet.hash = fast.hash;
+    packet.quoted.status = ParseStatus::NotIp;
+    packet.local = false;
+    packet.cls = PacketClass::Request;
+    packet.service = fast.service;
+}
+
+void FastPath::describe(const FastPort& port, const FastPacket& fast, Packet& packet) {
+    fast.kind == FastPacket::Kind::V4 ? describe_in<V4>(port, fast, packet)
+                                      : describe_in<V6>(port, fast, packet);
+}
+
 void FastPath::prefetch_entries(FastPacket* packets, unsigned count) const {
     for (FastPacket* packet = packets; packet != packets + count; ++packet) {
         if (packet->kind == FastPacket::Kind::V4) {
@@ -221,6 +251,9 @@ void FastPath::prefetch_backends(const DataplaneTables& tables, const FastPacket
 // The packet's flow, where the packet changes nothing but its time.
 template <typename F>
 inline FlowEntry<F>* FastPath::find_steady(const FastPacket& packet) {
+    if ((packet.tcp_flags & kChanges) != 0) {
+        return nullptr;
+    }
     FlowTable<F>& flows = flows_.table<F>();
     uint32_t index = packet.entry;
     if (index == FlowTable<F>::kNone || !flows.holds(index, packet.key<F>())) {

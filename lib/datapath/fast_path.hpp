@@ -4,7 +4,9 @@
 // It does what Forwarder would do with such a packet, with one look at each header and at each
 // table. It decides nothing that is not settled: of any other packet it says so, and leaves it as
 // it came. A burst goes through look(), prefetch_entries(), prefetch_backends() and forward(), each
-// a loop over its packets. Thread safety: the worker's thread.
+// a loop over its packets. A plain packet that opens or ends a flow goes as far as forward(), and
+// then the general way, but describe() spares it parse() and classify(). Thread safety: the
+// worker's thread.
 #pragma once
 
 #include <cstdint>
@@ -34,6 +36,7 @@ struct FastPacket {
     Kind kind = Kind::General;  // General: not for the fast path
     uint8_t l2_length = 0;
     uint8_t protocol = 0;
+    uint8_t tcp_flags = 0;
     uint16_t length = 0;  // of the IP packet
     uint32_t entry = 0;   // where its flow most likely is; FlowTable::kNone
     uint64_t hash = 0;
@@ -74,7 +77,12 @@ class FastPath {
     unsigned forward(const DataplaneTables& tables, rte_mbuf* const* mbufs,
                      const FastPacket* packets, unsigned count, uint32_t now_ms, uint16_t* ports);
 
+    // What parse() and classify() would say of a packet that look() has taken.
+    static void describe(const FastPort& port, const FastPacket& fast, Packet& packet);
+
   private:
+    template <typename F>
+    static void describe_in(const FastPort& port, const FastPacket& fast, Packet& packet);
     FastPacket::Kind kind_of(const LbSnapshot& lb, const FastPort& port, const rte_mbuf* mbuf,
                              FastPacket& packet);
     template <typename F>

@@ -87,7 +87,7 @@ void Worker::process(const DataplaneTables& tables, rte_mbuf** mbufs, unsigned c
     }
     for (unsigned i = 0; i < count; ++i) {
         if (fast_[i].kind == FastPacket::Kind::General) {
-            begin(*tables.lb, mbufs[i], port, handed_over, burst_[i]);
+            open(*tables.lb, begin(mbufs[i], port, handed_over, burst_[i]));
         }
     }
     fast_path_.prefetch_entries(fast_.data(), count);
@@ -112,21 +112,20 @@ void Worker::process(const DataplaneTables& tables, rte_mbuf** mbufs, unsigned c
         }
         Packet& packet = burst_[done];
         if (fast_[done].kind != FastPacket::Kind::General) {
-            begin(*tables.lb, mbufs[done], port, false, packet);
+            FastPath::describe(fast_ports_[port], fast_[done],
+                               begin(mbufs[done], port, false, packet));
         }
         decide(tables, packet);
     }
 }
 
 // The general way: all that the fast path does not take.
-Packet& Worker::begin(const LbSnapshot& lb, rte_mbuf* mbuf, uint16_t port, bool handed_over,
-                      Packet& packet) {
+Packet& Worker::begin(rte_mbuf* mbuf, uint16_t port, bool handed_over, Packet& packet) {
     packet.mbuf = mbuf;
     packet.port = handed_over ? note_of(mbuf).port : port;
     packet.gathered = handed_over;
     packet.handed_over = handed_over && note_of(mbuf).kind == PacketNote::Kind::ToOwner;
     packet.queues = &setup_.ports[packet.port].queues;
-    open(lb, packet);
     return packet;
 }
 

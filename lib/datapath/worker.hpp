@@ -128,8 +128,7 @@ class Worker {
 
     void process(const DataplaneTables& tables, rte_mbuf** mbufs, unsigned count, uint16_t port,
                  bool handed_over);
-    Packet& begin(const LbSnapshot& lb, rte_mbuf* mbuf, uint16_t port, bool handed_over,
-                  Packet& packet);
+    Packet& begin(rte_mbuf* mbuf, uint16_t port, bool handed_over, Packet& packet);
     void open(const LbSnapshot& lb, Packet& packet);
     void take_fragment(const DataplaneTables& tables, Packet& packet);
     template <typename F>

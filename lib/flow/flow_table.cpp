@@ -87,6 +87,9 @@ uint32_t FlowTable<F>::insert(const Key& key, uint64_t hash) {
     Entry& entry = entries_[index];
     if (reused) {
         free_ = entry.backend;
+        if (free_ != kNone) {
+            __builtin_prefetch(&entries_[free_], 1);  // the next one's
+        }
     } else {
         ++fresh_;
     }

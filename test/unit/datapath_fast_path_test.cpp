@@ -37,6 +37,41 @@ std::ostream& operator<<(std::ostream& out, const Sent& sent) {
 }
 
 // Flows, and both ways through them.
+// All that is known of a request before its flow is looked up.
+std::string facts_of(const Packet& packet) {
+    const PacketMeta& meta = packet.meta;
+    std::string text;
+    for (const uint64_t fact : {uint64_t(meta.status),
+                                uint64_t(meta.family),
+                                uint64_t(meta.protocol),
+                                uint64_t(meta.tcp_flags),
+                                uint64_t(meta.fragment),
+                                uint64_t(meta.has_ports),
+                                uint64_t(meta.icmp_type),
+                                uint64_t(meta.tagged),
+                                uint64_t(meta.vlan),
+                                uint64_t(meta.l3_offset),
+                                uint64_t(meta.l4_offset),
+                                uint64_t(meta.l3_length),
+                                uint64_t(meta.source_port),
+                                uint64_t(meta.destination_port),
+                                uint64_t(meta.fragment_offset),
+                                uint64_t(meta.fragment_length),
+                                uint64_t(meta.more_fragments),
+                                uint64_t(meta.tiny_fragment),
+                                uint64_t(packet.cls),
+                                uint64_t(packet.handed_over),
+                                uint64_t(packet.gathered),
+                                uint64_t(packet.local),
+                                uint64_t(packet.hash),
+                                uint64_t(packet.service->slot),
+                                uint64_t(packet.quoted.status)}) {
+        text += std::to_string(fact) + " ";
+    }
+    const auto key = meta.family == Family::V4 ? packet.key<V4>().hash() : packet.key<V6>().hash();
+    return text + std::to_string(key);
+}
+
 class Side {
   public:
     explicit Side(const std::vector<ServiceConfig>& services)
@@ -53,16 +88,15 @@ class Side {
         }
         bench_.publish();
     }
-    // As Worker does without the fast path, for requests. "no request": all else.
-    Sent general(rte_mbuf* mbuf) {
+    // As Worker does without the fast path. False: it is no request.
+    bool classify_request(rte_mbuf* mbuf, Packet& packet) {
         const auto* frame = rte_pktmbuf_mtod(mbuf, const uint8_t*);
-        Packet packet;
         packet.mbuf = mbuf;
         packet.meta = parse(frame, rte_pktmbuf_data_len(mbuf));
         const bool ours = packet.meta.status == ParseStatus::Ok && packet.meta.vlan == 0 &&
                           std::memcmp(frame, kMac.data(), kMac.size()) == 0;
         if (!ours) {
-            return {"no request", -1, {}};
+            return false;
         }
         if (packet.meta.family == Family::V4) {
             load_key<V4>(frame, packet);
@@ -71,11 +105,15 @@ class Side {
             load_key<V6>(frame, packet);
             classify<V6>(*bench_.tables.lb, bench_.self, packet);
         }
-        if (packet.cls != PacketClass::Request) {
-            return {"no request", -1, {}};
-        }
+        return packet.cls == PacketClass::Request;
+    }
+    Sent handle(Packet& packet) {
         const Outcome outcome = forwarder_.handle(bench_.tables, packet, bench_.now_ms);
         return {std::string(to_string(outcome.verdict)), outcome.port, {}};
+    }
+    Sent general(rte_mbuf* mbuf) {
+        Packet packet;
+        return classify_request(mbuf, packet) ? handle(packet) : Sent{"no request", -1, {}};
     }
     Sent by_general_way(const Bytes& frame, size_t headroom = RTE_PKTMBUF_HEADROOM) {
         StackMbuf mbuf(frame, headroom);
@@ -97,11 +135,24 @@ class Side {
             return {"forwarded", port, mbuf.bytes()};
         }
         EXPECT_EQ(mbuf.bytes(), frame);
-        Sent sent = general(mbuf.get());
+        if (packet.kind == FastPacket::Kind::General) {
+            return finished(mbuf, general(mbuf.get()));
+        }
+        ++described_;
+        Packet described;
+        described.mbuf = mbuf.get();
+        FastPath::describe(port_, packet, described);
+        Packet classified;
+        EXPECT_TRUE(classify_request(mbuf.get(), classified));
+        EXPECT_EQ(facts_of(described), facts_of(classified));
+        return finished(mbuf, handle(described));
+    }
+    static Sent finished(StackMbuf& mbuf, Sent sent) {
         sent.bytes = sent.port >= 0 ? mbuf.bytes() : Bytes{};
         return sent;
     }
     unsigned taken() const { return taken_; }
+    unsigned described() const { return described_; }
     DatapathBench& bench() { return bench_; }
 
     // What both ways write: flows with their times and states, and counters.
@@ -131,6 +182,7 @@ class Side {
     std::unique_ptr<FastPath> fast_;
     FastPort port_;
     unsigned taken_ = 0;
+    unsigned described_ = 0;
 };
 
 class FastPathTest : public testing::TestWithParam<std::tuple<Mode, bool, Protocol>> {
@@ -237,6 +289,7 @@ TEST_P(FastPathTest, DoesWhatTheGeneralWayDoes) {
     EXPECT_EQ(state(fast), state(general));
     EXPECT_GT(fast.taken(), 150U);  // or it tells nothing
     EXPECT_LT(fast.taken(), 1500U);
+    EXPECT_GT(fast.described(), 50U);
 }
 
 TEST_P(FastPathTest, SeesThatServicesAndBackendsHaveChanged) {
