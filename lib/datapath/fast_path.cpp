@@ -221,13 +221,45 @@ void FastPath::prefetch_entries(FastPacket* packets, unsigned count) const {
     }
 }
 
+// A new flow will be found by its replies as well: the bucket for that, if the scheduler and the
+// SNAT pool do what is to be expected.
 template <typename F>
-inline void FastPath::prefetch_backend(const DataplaneTables& tables, uint32_t entry,
-                                       const ServiceEntry& service) const {
-    if (entry == FlowTable<F>::kNone) {
+void FastPath::prefetch_reply(const DataplaneTables& tables, const FastPacket& packet) const {
+    const ServiceEntry& service = *packet.service;
+    const MaglevView& table = service.maglev_of(F::kFamily);
+    if (service.scheduler != SchedulerKind::Maglev || table.size == 0) {
         return;
     }
-    const BackendId id = BackendId::from_value(flows_.table<F>().entry(entry).backend);
+    const BackendEntry& backend =
+        tables.lb->backends[table.ids[table.slots[hash_share(packet.hash, table.size)]].slot()];
+    const FlowKey<F>& key = packet.key<F>();
+    FlowKey<F> reply = key.reversed();
+    reply.source = raw_address<F>(backend.address);
+    reply.source_port = backend.port != 0 ? backend.port : key.destination_port;
+    if (service.mode == Mode::Fnat) {
+        const std::vector<uint16_t>& slots = service.snat_slots(F::kFamily);
+        if (slots.empty()) {
+            return;
+        }
+        const uint16_t slot = slots[packet.hash % slots.size()];
+        reply.destination = raw_address<F>(tables.lb->snat_addresses[slot]);
+        reply.destination_port =
+            Be16(tables.snat_pools[self_.id][slot]->foresee(packet.protocol)).raw();
+    }
+    flows_.prefetch<F>(reply_hash_of(reply.hash()));
+}
+
+template <typename F>
+inline void FastPath::prefetch_backend(const DataplaneTables& tables,
+                                       const FastPacket& packet) const {
+    const ServiceEntry& service = *packet.service;
+    if (packet.entry == FlowTable<F>::kNone) {
+        if (needs_flow(service)) {
+            prefetch_reply<F>(tables, packet);
+        }
+        return;
+    }
+    const BackendId id = BackendId::from_value(flows_.table<F>().entry(packet.entry).backend);
     tables.hops.prefetch_way(id);
     counters_.prefetch(id);
     if (!rewrites(service.mode) && id.slot() < tables.lb->backends.size()) {
@@ -241,9 +273,9 @@ void FastPath::prefetch_backends(const DataplaneTables& tables, const FastPacket
                                  unsigned count) const {
     for (const FastPacket* packet = packets; packet != packets + count; ++packet) {
         if (packet->kind == FastPacket::Kind::V4) {
-            prefetch_backend<V4>(tables, packet->entry, *packet->service);
+            prefetch_backend<V4>(tables, *packet);
         } else if (packet->kind == FastPacket::Kind::V6) {
-            prefetch_backend<V6>(tables, packet->entry, *packet->service);
+            prefetch_backend<V6>(tables, *packet);
         }
     }
 }

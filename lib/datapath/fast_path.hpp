@@ -96,8 +96,9 @@ class FastPath {
     template <typename F>
     void encapsulate_in(rte_mbuf* mbuf, const FastPacket& packet, const OuterHeader& outer);
     template <typename F>
-    void prefetch_backend(const DataplaneTables& tables, uint32_t entry,
-                          const ServiceEntry& service) const;
+    void prefetch_backend(const DataplaneTables& tables, const FastPacket& packet) const;
+    template <typename F>
+    void prefetch_reply(const DataplaneTables& tables, const FastPacket& packet) const;
     template <typename F>
     ServiceCache<F>& services() {
         if constexpr (std::is_same_v<F, V4>) {

@@ -26,6 +26,7 @@ SnatPool::SnatPool(unsigned worker, unsigned workers, PortRange excluded)
 
 uint16_t SnatPool::take(uint8_t protocol, const RssPorts& wanted) {
     Ring& from = ring(protocol);
+    from.foreseen = 0;
     if (from.count == 0) {
         return 0;
     }

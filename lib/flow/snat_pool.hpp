@@ -31,6 +31,17 @@ class SnatPool {
     // first.
     uint16_t take(uint8_t protocol, const RssPorts& wanted = {});
     void give_back(uint8_t protocol, uint16_t port);
+    // What take() will most likely give, and the next time what it will give after that, until it
+    // is called; 0: none. So that what belongs to the ports can be fetched ahead.
+    uint16_t foresee(uint8_t protocol) {
+        Ring& from = ring(protocol);
+        if (from.foreseen >= from.count) {
+            return 0;
+        }
+        uint32_t at = from.head + from.foreseen++;
+        at -= at >= from.ports.size() ? static_cast<uint32_t>(from.ports.size()) : 0;
+        return from.ports[at];
+    }
     uint32_t available(uint8_t protocol) const { return ring(protocol).count; }
 
     static unsigned owner_of(uint16_t port, unsigned workers) { return port % workers; }
@@ -40,6 +51,7 @@ class SnatPool {
         std::vector<uint16_t> ports;
         uint32_t head = 0;
         uint32_t count = 0;
+        uint32_t foreseen = 0;
     };
     static uint32_t after(const Ring& ring, uint32_t at) {
         return at + 1 == ring.ports.size() ? 0 : at + 1;
