@@ -250,11 +250,11 @@ void FastPath::prefetch_reply(const DataplaneTables& tables, const FastPacket& p
 }
 
 template <typename F>
-inline void FastPath::prefetch_backend(const DataplaneTables& tables,
-                                       const FastPacket& packet) const {
+inline void FastPath::prefetch_backend(const DataplaneTables& tables, FastPacket& packet) const {
     const ServiceEntry& service = *packet.service;
     if (packet.entry == FlowTable<F>::kNone) {
-        if (needs_flow(service)) {
+        packet.entry = flows_.table<F>().prefetch_entry_elsewhere(packet.hash);
+        if (packet.entry == FlowTable<F>::kNone && needs_flow(service)) {
             prefetch_reply<F>(tables, packet);
         }
         return;
@@ -269,9 +269,9 @@ inline void FastPath::prefetch_backend(const DataplaneTables& tables,
     }
 }
 
-void FastPath::prefetch_backends(const DataplaneTables& tables, const FastPacket* packets,
+void FastPath::prefetch_backends(const DataplaneTables& tables, FastPacket* packets,
                                  unsigned count) const {
-    for (const FastPacket* packet = packets; packet != packets + count; ++packet) {
+    for (FastPacket* packet = packets; packet != packets + count; ++packet) {
         if (packet->kind == FastPacket::Kind::V4) {
             prefetch_backend<V4>(tables, *packet);
         } else if (packet->kind == FastPacket::Kind::V6) {

@@ -70,7 +70,7 @@ class FastPath {
     void look(const LbSnapshot& lb, const FastPort& port, rte_mbuf* const* mbufs, unsigned count,
               FastPacket* packets);
     void prefetch_entries(FastPacket* packets, unsigned count) const;
-    void prefetch_backends(const DataplaneTables& tables, const FastPacket* packets,
+    void prefetch_backends(const DataplaneTables& tables, FastPacket* packets,
                            unsigned count) const;
     // How many of the first packets are ready to leave, each by its port of `ports`, and counted as
     // its backend's. With the next one nothing has happened.
@@ -96,7 +96,7 @@ class FastPath {
     template <typename F>
     void encapsulate_in(rte_mbuf* mbuf, const FastPacket& packet, const OuterHeader& outer);
     template <typename F>
-    void prefetch_backend(const DataplaneTables& tables, const FastPacket& packet) const;
+    void prefetch_backend(const DataplaneTables& tables, FastPacket& packet) const;
     template <typename F>
     void prefetch_reply(const DataplaneTables& tables, const FastPacket& packet) const;
     template <typename F>

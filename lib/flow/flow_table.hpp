@@ -77,9 +77,11 @@ class FlowTable {
     bool valid() const { return buckets_ != nullptr && entries_ != nullptr; }
 
     void prefetch(uint64_t hash) const { __builtin_prefetch(&buckets_[bucket_of(hash)]); }
-    // The entry that `hash` most likely means, or kNone, fetched ahead; call once its bucket has
-    // come.
+    // The entry that `hash` most likely means, fetched ahead; call once its bucket has come. kNone:
+    // it has none there, and its other bucket is fetched ahead if that may have it.
     uint32_t prefetch_entry(uint64_t hash) const;
+    // The same of its other bucket. REQUIRES: prefetch_entry() said kNone.
+    uint32_t prefetch_entry_elsewhere(uint64_t hash) const;
     // Whether the entry is this key's.
     bool holds(uint32_t index, const Key& key) const { return same_key(entries_[index], key); }
 
@@ -142,6 +144,7 @@ class FlowTable {
     }
     template <typename Matches>
     uint32_t search(uint64_t hash, Matches matches) const;
+    uint32_t prefetch_entry_of(const Bucket& bucket, uint16_t tag) const;
     bool link(uint64_t hash, uint32_t index);
     bool unlink_from(Bucket& bucket, uint16_t tag, uint32_t index);
     void unlink(uint64_t hash, uint32_t index);
@@ -213,15 +216,33 @@ uint32_t FlowTable<F>::find_reply(uint32_t reply_hash, Matches matches) const {
 }
 
 template <typename F>
-uint32_t FlowTable<F>::prefetch_entry(uint64_t hash) const {
-    const Bucket& bucket = buckets_[bucket_of(hash)];
-    const unsigned ways = match_tags(bucket, tag_of(hash));
+uint32_t FlowTable<F>::prefetch_entry_of(const Bucket& bucket, uint16_t tag) const {
+    const unsigned ways = match_tags(bucket, tag);
     if (ways == 0) {
         return kNone;
     }
     const uint32_t index = bucket.entries[__builtin_ctz(ways)];
     __builtin_prefetch(&entries_[index], 1);
     return index;
+}
+
+template <typename F>
+uint32_t FlowTable<F>::prefetch_entry(uint64_t hash) const {
+    const Bucket& bucket = buckets_[bucket_of(hash)];
+    const uint32_t index = prefetch_entry_of(bucket, tag_of(hash));
+    if (index == kNone && bucket.elsewhere != 0) {
+        __builtin_prefetch(&buckets_[other_bucket(bucket_of(hash), tag_of(hash))]);
+    }
+    return index;
+}
+
+template <typename F>
+uint32_t FlowTable<F>::prefetch_entry_elsewhere(uint64_t hash) const {
+    const uint32_t first = bucket_of(hash);
+    const uint16_t tag = tag_of(hash);
+    return buckets_[first].elsewhere == 0
+               ? kNone
+               : prefetch_entry_of(buckets_[other_bucket(first, tag)], tag);
 }
 
 template <typename F>
