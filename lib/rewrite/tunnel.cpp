@@ -73,7 +73,7 @@ uint64_t fill_type(uint8_t* header, const OuterHeader& outer, Family inner) {
         // RFC 2003: 4; RFC 2473, 4213: 41.
         const uint8_t protocol = v4 ? IPPROTO_IPIP : IPPROTO_IPV6;
         header[outer.type_offset] = protocol;
-        return Be16(protocol).raw();
+        return outer.type_offset < outer.ip_length ? Be16(protocol).raw() : 0;  // not GUE's
     }
     if (outer.type_field == OuterHeader::TypeField::EtherType) {
         const uint16_t type = Be16(v4 ? RTE_ETHER_TYPE_IPV4 : RTE_ETHER_TYPE_IPV6).raw();

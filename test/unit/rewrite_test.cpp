@@ -284,6 +284,25 @@ TEST(Encapsulate, OuterChecksum) {
     }
 }
 
+// Gue says in its own header what is inside: that is not in the IP header's sum.
+TEST(Encapsulate, OuterChecksumOfEachMode) {
+    for (const Mode mode : {Mode::Ipip, Mode::Gre, Mode::Gue, Mode::Fou, Mode::Vxlan}) {
+        for (const Ends& ends : {kBefore4, kBefore6}) {
+            const auto inner = PacketBuilder().ipv4(ends.source, ends.destination).tos(3).udp(1, 2);
+            const OuterHeader header =
+                make_outer_header(ip("10.0.0.106"), ip("172.16.0.1"), {mode, 6080});
+            StackMbuf mbuf(inner.build_ip());
+            ASSERT_TRUE(encapsulate(mbuf.get(), meta_of(inner.build()), header, {0xbeef, 77}));
+            const Bytes sent = mbuf.bytes();
+            uint32_t sum = 0;  // RFC 1071 §1, by 16-bit words
+            for (size_t at = 0; at < 20; at += 2) {
+                sum += uint32_t{sent[at]} << 8 | sent[at + 1];
+            }
+            EXPECT_EQ((sum & 0xffff) + (sum >> 16), 0xffffU) << to_string(mode);
+        }
+    }
+}
+
 // A header whose source ends in bits of the flow: all else as for that source alone.
 TEST(Encapsulate, TheSourceTellsFlowsApart) {
     constexpr uint64_t kHashes[] = {0, 1, UINT64_MAX, 0xfeedfacecafebeef, 0x80000000, 0x7fffffff};
