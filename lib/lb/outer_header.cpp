@@ -73,6 +73,15 @@ void append_vxlan(OuterHeader& outer, const IpAddress& source, const Tunnel& tun
     type_at(outer, OuterHeader::TypeField::EtherType, outer.length - sizeof ethernet.ether_type);
 }
 
+// RFC 8200 §8.1. Its flow bits are zero, and so is all else that is the packet's.
+uint16_t sum_of_udp(const OuterHeader& outer) {
+    constexpr size_t kAddresses = offsetof(rte_ipv6_hdr, src_addr);
+    return fold_checksum(
+        sum_bytes(outer.bytes.data() + kAddresses, outer.ip_length - kAddresses) +
+        Be16(IPPROTO_UDP).raw() +
+        sum_bytes(outer.bytes.data() + outer.ip_length, size_t{outer.length} - outer.ip_length));
+}
+
 }  // namespace
 
 uint16_t default_tunnel_port(Mode mode) {
@@ -123,6 +132,7 @@ OuterHeader make_outer_header(const IpAddress& source, const IpAddress& destinat
     } else if (tunnel.mode == Mode::Vxlan) {
         append_vxlan(outer, source, tunnel);
     }
+    outer.udp_sum = outer.family == Family::V6 ? sum_of_udp(outer) : 0;
     return outer;
 }
 

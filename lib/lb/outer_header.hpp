@@ -35,6 +35,9 @@ struct OuterHeader {
     uint8_t type_offset = 0;
     Family family = Family::V4;
     uint8_t flow_bits = 0;  // the last bits of the source address, up to 32, tell flows apart
+    // Of UDP over IPv6: the one's complement sum of pseudo header, UDP header and what follows,
+    // with the fields that differ from packet to packet zero.
+    uint16_t udp_sum = 0;
 };
 
 struct Tunnel {

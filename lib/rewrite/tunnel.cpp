@@ -59,25 +59,29 @@ uint64_t sum_inner(const uint8_t* packet, size_t length, const PacketMeta& meta)
     if (!covered) {
         return sum_bytes(packet, length);
     }
-    const bool v4 = meta.family == Family::V4;
-    const uint64_t pseudo = sum_bytes(packet + (v4 ? 12 : 8), v4 ? 8 : 32) +
-                            Be16(meta.protocol).raw() + Be16(static_cast<uint16_t>(segment)).raw();
-    return sum_bytes(packet, l4) + static_cast<uint16_t>(~fold_checksum(pseudo));
+    // The addresses are in both and cancel out.
+    const size_t before = meta.family == Family::V4 ? 12 : 8;
+    const size_t behind = meta.family == Family::V4 ? 20 : 40;
+    const uint64_t pseudo =
+        uint64_t{Be16(meta.protocol).raw()} + Be16(static_cast<uint16_t>(segment)).raw();
+    return sum_bytes(packet, before) + sum_bytes(packet + behind, l4 - behind) +
+           static_cast<uint16_t>(~fold_checksum(pseudo));
 }
 
-// Writes what the header says of the packet inside. Gives what that adds to the sum over an outer
-// IP header, where the field is one of its own.
-uint64_t fill_type(uint8_t* header, const OuterHeader& outer, Family inner) {
+// Writes what the header says of the packet inside. Gives what that adds to the sum over it: in
+// each header the field is the second byte of a word, or a word.
+uint16_t fill_type(uint8_t* header, const OuterHeader& outer, Family inner) {
     const bool v4 = inner == Family::V4;
     if (outer.type_field == OuterHeader::TypeField::IpProtocol) {
         // RFC 2003: 4; RFC 2473, 4213: 41.
         const uint8_t protocol = v4 ? IPPROTO_IPIP : IPPROTO_IPV6;
         header[outer.type_offset] = protocol;
-        return outer.type_offset < outer.ip_length ? Be16(protocol).raw() : 0;  // not GUE's
+        return Be16(protocol).raw();
     }
     if (outer.type_field == OuterHeader::TypeField::EtherType) {
         const uint16_t type = Be16(v4 ? RTE_ETHER_TYPE_IPV4 : RTE_ETHER_TYPE_IPV6).raw();
         std::memcpy(header + outer.type_offset, &type, sizeof type);
+        return type;
     }
     return 0;
 }
@@ -123,16 +127,18 @@ void finish_ipv6(uint8_t* header, const Inner& inner, uint16_t payload) {
     ip->payload_len = Be16(payload).raw();
 }
 
-void finish_udp(uint8_t* header, const OuterHeader& outer, uint16_t length, uint64_t inner_sum,
+// `added`: what is set elsewhere and covered by the checksum, with the packet inside.
+void finish_udp(uint8_t* header, const OuterHeader& outer, uint16_t length, uint64_t added,
                 uint64_t flow_hash) {
     auto* udp = reinterpret_cast<rte_udp_hdr*>(header + outer.ip_length);
-    udp->src_port = Be16(tunnel_source_port(flow_hash)).raw();
+    const uint16_t port = Be16(tunnel_source_port(flow_hash)).raw();
+    udp->src_port = port;
     udp->dgram_len = Be16(length).raw();
     if (outer.family == Family::V4) {
         return;
     }
-    const uint64_t sum = sum_bytes(header + 8, 32) + udp->dgram_len + Be16(kProtocolUdp).raw() +
-                         sum_bytes(udp, outer.length - size_t{outer.ip_length}) + inner_sum;
+    // The length is in the pseudo header and in UDP's.
+    const uint64_t sum = uint64_t{outer.udp_sum} + port + 2 * uint64_t{Be16(length).raw()} + added;
     const auto value = static_cast<uint16_t>(~fold_checksum(sum));
     udp->dgram_cksum = value == 0 ? 0xffff : value;
 }
@@ -149,20 +155,20 @@ bool encapsulate(rte_mbuf* mbuf, const PacketMeta& meta, const OuterHeader& oute
         return false;
     }
     copy_header(header, outer);
-    uint64_t added = fill_type(header, outer, inner.family);
-    if (outer.flow_bits != 0) {
-        added += fill_source(header, outer, packet.flow_hash);
-    }
+    const uint16_t type = fill_type(header, outer, inner.family);
+    const uint64_t source = outer.flow_bits != 0 ? fill_source(header, outer, packet.flow_hash) : 0;
     const auto total = static_cast<uint16_t>(length + outer.length);
     if (outer.family == Family::V4) {
-        finish_ipv4(header, outer, inner, total, packet.identification, added);
+        const bool in_ip = outer.type_offset < outer.ip_length;
+        finish_ipv4(header, outer, inner, total, packet.identification,
+                    source + (in_ip ? type : 0));
     } else {
         finish_ipv6(header, inner, static_cast<uint16_t>(total - outer.ip_length));
     }
     if (outer.udp) {
         const uint64_t sum = outer.family == Family::V6 ? sum_inner(inner_packet, length, meta) : 0;
-        finish_udp(header, outer, static_cast<uint16_t>(total - outer.ip_length), sum,
-                   packet.flow_hash);
+        finish_udp(header, outer, static_cast<uint16_t>(total - outer.ip_length),
+                   source + type + sum, packet.flow_hash);
     }
     return true;
 }
