@@ -1,59 +1,17 @@
 #include "datapath/fast_path.hpp"
 
-#include <cstring>
-
-#include <rte_ether.h>
-
 #include "datapath/flow_keys.hpp"
-#include "net/byte_order.hpp"
-#include "net/checksum.hpp"
-#include "net/host_address.hpp"
+#include "datapath/plain_ip.hpp"
 #include "rewrite/l3.hpp"
 #include "rewrite/tunnel.hpp"
 
 namespace dlb {
 
+using plain::Ip;
+
 namespace {
 
-template <typename T>
-T load(const uint8_t* bytes) {
-    T value;
-    std::memcpy(&value, bytes, sizeof value);
-    return value;
-}
-uint16_t load_be16(const uint8_t* bytes) {
-    return Be16::from_raw(load<uint16_t>(bytes)).host();
-}
-
-constexpr uint64_t kMacMask = Be16(1).raw() == 1 ? ~uint64_t{0xffff} : 0x0000ffffffffffffU;
 constexpr uint8_t kChanges = kTcpFin | kTcpSyn | kTcpRst;
-
-// The length of the headers before IP; 0: the frame is not for us, or not plain.
-inline unsigned l2_length(const uint8_t* frame, const FastPort& port, uint16_t& type) {
-    const uint64_t mac = load<uint64_t>(frame) & kMacMask;
-    const bool ours = port.any_mac ? (frame[0] & 1) == 0 : mac == port.mac;
-    if (!ours) {
-        return 0;
-    }
-    type = load<uint16_t>(frame + 12);
-    if (port.vlan == 0) [[likely]] {
-        return sizeof(rte_ether_hdr);
-    }
-    const bool tagged =
-        type == Be16(RTE_ETHER_TYPE_VLAN).raw() && (load_be16(frame + 14) & 0x0fff) == port.vlan;
-    type = load<uint16_t>(frame + 16);
-    return tagged ? sizeof(rte_ether_hdr) + 4 : 0;
-}
-
-// Whether a transport header of `room` bytes with its data is whole.
-inline bool is_whole(const uint8_t* l4, uint8_t protocol, size_t room) {
-    if (protocol == kProtocolTcp) {
-        const size_t header = (l4[12] >> 4) * 4U;
-        return room >= 20 && header >= 20 && header <= room;
-    }
-    const uint16_t length = load_be16(l4 + 4);
-    return protocol == kProtocolUdp && room >= 8 && length >= 8 && length <= room;
-}
 
 // Packets without SYN, FIN and RST leave these as they are, see next_state().
 constexpr unsigned kSteadyStates = 1U << static_cast<unsigned>(FlowState::Established) |
@@ -67,149 +25,18 @@ static_assert(next_state(FlowState::Established, kTcpAck, true) == FlowState::Es
               next_state(FlowState::Closed, kTcpAck, true) == FlowState::Closed &&
               next_state(FlowState::Udp, 0, true) == FlowState::Udp);
 
-template <typename F>
-struct Ip;
-template <>
-struct Ip<V4> {
-    static constexpr unsigned kHeader = 20, kHopLimit = 8, kProtocol = 9, kSource = 12;
-    static size_t length(const uint8_t* ip) { return load_be16(ip + 2); }
-    // No options, no fragment (RFC 791 §3.1).
-    static bool is_plain(const uint8_t* ip) {
-        return ip[0] == 0x45 && (load<uint16_t>(ip + 6) & Be16(0x3fff).raw()) == 0;
-    }
-    static bool is_intact(const uint8_t* ip, const rte_mbuf* mbuf) {
-        return (mbuf->ol_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK) == RTE_MBUF_F_RX_IP_CKSUM_GOOD ||
-               checksum(ip, kHeader) == 0;
-    }
-};
-template <>
-struct Ip<V6> {
-    static constexpr unsigned kHeader = 40, kHopLimit = 7, kProtocol = 6, kSource = 8;
-    static size_t length(const uint8_t* ip) { return kHeader + size_t{load_be16(ip + 4)}; }
-    static bool is_plain(const uint8_t* ip) { return (ip[0] >> 4) == 6; }
-    static bool is_intact(const uint8_t*, const rte_mbuf*) { return true; }
-};
+// Takes off the Ethernet header, and the padding.
+void strip_to_ip(rte_mbuf* mbuf, const FastPacket& packet) {
+    mbuf->data_off = static_cast<uint16_t>(mbuf->data_off + packet.l2_length);
+    mbuf->data_len = packet.length;
+    mbuf->pkt_len = packet.length;
+}
 
 bool rewrites(Mode mode) {
     return mode == Mode::Nat || mode == Mode::Fnat;
 }
 
-// As whole words: the hash reads them back at once.
-template <typename F>
-FlowKey<F> load_key(const uint8_t* ip, const uint8_t* l4, uint8_t protocol) {
-    static_assert(Be16(1).raw() != 1, "little endian");
-    FlowKey<F> key;
-    const uint64_t rest = load<uint32_t>(l4) | uint64_t{protocol} << 32;
-    std::memcpy(static_cast<void*>(&key), ip + Ip<F>::kSource, 2 * F::kAddressSize);
-    std::memcpy(reinterpret_cast<uint8_t*>(&key) + 2 * F::kAddressSize, &rest, sizeof rest);
-    return key;
-}
-
 }  // namespace
-
-// These three are the bodies of loops, and called nowhere else.
-template <typename F>
-[[gnu::always_inline]] inline bool FastPath::look_in(const LbSnapshot& lb, const FastPort& port,
-                                                     const rte_mbuf* mbuf, const uint8_t* ip,
-                                                     size_t room, FastPacket& packet) {
-    using Header = Ip<F>;
-    constexpr unsigned kLeast = Header::kHeader + 8;
-    if (room < kLeast || !Header::is_plain(ip) || ip[Header::kHopLimit] <= 1) {
-        return false;
-    }
-    const size_t length = Header::length(ip);
-    const uint8_t* l4 = ip + Header::kHeader;
-    const uint8_t protocol = ip[Header::kProtocol];
-    if (length < kLeast || length > room || !Header::is_intact(ip, mbuf) ||
-        !is_whole(l4, protocol, length - Header::kHeader)) {
-        return false;
-    }
-    FlowKey<F>& key = packet.key<F>();
-    key = load_key<F>(ip, l4, protocol);
-    packet.hash = key.hash();
-    const ServiceEntry* service =
-        services<F>().find(lb, key.destination, key.destination_port, protocol);
-    if (service == nullptr || !service->sticky || service->persistence_ms != 0 ||
-        !can_be_source(key.source)) {
-        return false;
-    }
-    if (self_.count > 1 && !is_brought_to_owner<F>(*service, *port.queues, protocol) &&
-        flow_owner<F>(*service, key, *port.queues, self_.count).value_or(self_.id) != self_.id) {
-        return false;
-    }
-    packet.service = service;
-    packet.protocol = protocol;
-    packet.tcp_flags = protocol == kProtocolTcp ? l4[13] : 0;
-    packet.length = static_cast<uint16_t>(length);
-    return true;
-}
-
-inline FastPacket::Kind FastPath::kind_of(const LbSnapshot& lb, const FastPort& port,
-                                          const rte_mbuf* mbuf, FastPacket& packet) {
-    const size_t size = rte_pktmbuf_data_len(mbuf);
-    if (mbuf->nb_segs != 1 || size < sizeof(rte_ether_hdr) + Ip<V4>::kHeader + 8) {
-        return FastPacket::Kind::General;
-    }
-    const auto* frame = rte_pktmbuf_mtod(mbuf, const uint8_t*);
-    uint16_t type = 0;
-    const unsigned l2 = l2_length(frame, port, type);
-    packet.l2_length = static_cast<uint8_t>(l2);
-    if (l2 == 0) {
-        return FastPacket::Kind::General;
-    }
-    if (type == Be16(RTE_ETHER_TYPE_IPV4).raw() &&
-        look_in<V4>(lb, port, mbuf, frame + l2, size - l2, packet)) {
-        return FastPacket::Kind::V4;
-    }
-    if (type == Be16(RTE_ETHER_TYPE_IPV6).raw() &&
-        look_in<V6>(lb, port, mbuf, frame + l2, size - l2, packet)) {
-        return FastPacket::Kind::V6;
-    }
-    return FastPacket::Kind::General;
-}
-
-void FastPath::look(const LbSnapshot& lb, const FastPort& port, rte_mbuf* const* mbufs,
-                    unsigned count, FastPacket* packets) {
-    for (unsigned i = 0; i < count; ++i) {
-        packets[i].kind = kind_of(lb, port, mbufs[i], packets[i]);
-    }
-    for (unsigned i = 0; i < count; ++i) {
-        if (packets[i].kind == FastPacket::Kind::V4) {
-            flows_.prefetch<V4>(packets[i].hash);
-        } else if (packets[i].kind == FastPacket::Kind::V6) {
-            flows_.prefetch<V6>(packets[i].hash);
-        }
-    }
-}
-
-template <typename F>
-void FastPath::describe_in(const FastPort& port, const FastPacket& fast, Packet& packet) {
-    PacketMeta& meta = packet.meta;
-    meta = PacketMeta{};
-    meta.status = ParseStatus::Ok;
-    meta.family = F::kFamily;
-    meta.protocol = fast.protocol;
-    meta.tcp_flags = fast.tcp_flags;
-    meta.has_ports = true;
-    meta.tagged = port.vlan != 0;
-    meta.vlan = port.vlan;
-    meta.l3_offset = fast.l2_length;
-    meta.l4_offset = static_cast<uint16_t>(fast.l2_length + Ip<F>::kHeader);
-    meta.l3_length = fast.length;
-    packet.key<F>() = fast.key<F>();
-    meta.source_port = fast.key<F>().source_port;
-    meta.destination_port = fast.key<F>().destination_port;
-    packet.hash = fast.hash;
-    packet.quoted.status = ParseStatus::NotIp;
-    packet.local = false;
-    packet.cls = PacketClass::Request;
-    packet.service = fast.service;
-}
-
-void FastPath::describe(const FastPort& port, const FastPacket& fast, Packet& packet) {
-    fast.kind == FastPacket::Kind::V4 ? describe_in<V4>(port, fast, packet)
-                                      : describe_in<V6>(port, fast, packet);
-}
 
 void FastPath::prefetch_entries(FastPacket* packets, unsigned count) const {
     for (FastPacket* packet = packets; packet != packets + count; ++packet) {
@@ -327,9 +154,7 @@ template <typename F>
     }
     entry->expires = now_ms + service.timeout_ms[static_cast<unsigned>(entry->state)];
 
-    mbuf->data_off = static_cast<uint16_t>(mbuf->data_off + packet.l2_length);
-    mbuf->data_len = packet.length;
-    mbuf->pkt_len = packet.length;
+    strip_to_ip(mbuf, packet);
     auto* ip = rte_pktmbuf_mtod(mbuf, uint8_t*);
     Family family = F::kFamily;
     if (rewrites(service.mode)) {
@@ -354,6 +179,33 @@ template <typename F>
     by_backend.packets.add(1);
     by_backend.bytes.add(packet.length);
     port = way->hop_port;
+    return true;
+}
+
+template <typename F>
+inline bool FastPath::reply_in(const DataplaneTables& tables, rte_mbuf* mbuf,
+                               const FastPacket& packet, uint16_t& port) {
+    const FlowKey<F>& key = packet.key<F>();
+    const NextHop* hop = tables.hops.find<F>(key.destination);
+    if (hop == nullptr || hop->state != NextHop::State::Ready || packet.length > hop->mtu ||
+        rte_pktmbuf_headroom(mbuf) + unsigned{packet.l2_length} < hop->l2_length) {
+        return false;
+    }
+    const ReplyEntry<F>* reply;
+    if constexpr (F::kFamily == Family::V4) {
+        reply = packet.reply4;
+    } else {
+        reply = packet.reply6;
+    }
+    strip_to_ip(mbuf, packet);
+    FlowKey<F> to = key;
+    to.source = reply->vip;
+    to.source_port = reply->vip_port != 0 ? reply->vip_port : key.source_port;
+    auto* ip = rte_pktmbuf_mtod(mbuf, uint8_t*);
+    translate_at<F>(ip, ip + Ip<F>::kHeader, packet.protocol, to, one_hop_less<F>(ip));
+    push_ethernet(mbuf, hop->l2, hop->l2_length, F::kFamily);
+    counters_.of_service(reply->service).replies.add(1);
+    port = hop->port;
     return true;
 }
 
@@ -392,18 +244,26 @@ class ServiceRun {
 
 unsigned FastPath::forward(const DataplaneTables& tables, rte_mbuf* const* mbufs,
                            const FastPacket* packets, unsigned count, uint32_t now_ms,
-                           uint16_t* ports) {
+                           FastSent* sent) {
+    using Kind = FastPacket::Kind;
     ServiceRun run(counters_);
     for (unsigned i = 0; i < count; ++i) {
         const FastPacket& packet = packets[i];
-        const bool ready = packet.kind == FastPacket::Kind::V4
-                               ? forward_in<V4>(tables, mbufs[i], packet, now_ms, ports[i])
-                               : packet.kind == FastPacket::Kind::V6 &&
-                                     forward_in<V6>(tables, mbufs[i], packet, now_ms, ports[i]);
+        uint16_t& port = sent[i].port;
+        const bool request = packet.kind == Kind::V4 || packet.kind == Kind::V6;
+        const bool ready =
+            packet.kind == Kind::V4   ? forward_in<V4>(tables, mbufs[i], packet, now_ms, port)
+            : packet.kind == Kind::V6 ? forward_in<V6>(tables, mbufs[i], packet, now_ms, port)
+            : packet.kind == Kind::Reply4
+                ? reply_in<V4>(tables, mbufs[i], packet, port)
+                : packet.kind == Kind::Reply6 && reply_in<V6>(tables, mbufs[i], packet, port);
         if (!ready) {
             return i;
         }
-        run.add(packet);
+        sent[i].verdict = request ? Verdict::Forwarded : Verdict::Replied;
+        if (request) {
+            run.add(packet);
+        }
     }
     return count;
 }

@@ -8,6 +8,7 @@
 #include <rte_prefetch.h>
 
 #include "datapath/classify.hpp"
+#include "datapath/flow_keys.hpp"
 
 namespace dlb {
 
@@ -92,30 +93,49 @@ void Worker::process(const DataplaneTables& tables, rte_mbuf** mbufs, unsigned c
     }
     fast_path_.prefetch_entries(fast_.data(), count);
     for (unsigned i = 0; i < count; ++i) {
-        const Packet& packet = burst_[i];
-        if (fast_[i].kind == FastPacket::Kind::General && packet.cls == PacketClass::Request &&
-            packet.service->sticky) {
-            packet.meta.family == Family::V4 ? flows_.prefetch_entry<V4>(packet.hash)
-                                             : flows_.prefetch_entry<V6>(packet.hash);
+        if (fast_[i].kind == FastPacket::Kind::General) {
+            const Packet& packet = burst_[i];
+            packet.meta.family == Family::V4 ? prefetch_entry<V4>(packet)
+                                             : prefetch_entry<V6>(packet);
         }
     }
     fast_path_.prefetch_backends(tables, fast_.data(), count);
     // In the order in which they came.
-    uint16_t ports[kBurst];
+    FastSent sent[kBurst];
     for (unsigned done = 0; done < count; ++done) {
         const unsigned ready = fast_path_.forward(tables, mbufs + done, fast_.data() + done,
-                                                  count - done, now_ms_, ports);
-        transmit_all(ports, mbufs + done, ready);
+                                                  count - done, now_ms_, sent);
+        transmit_all(sent, mbufs + done, ready);
         done += ready;
         if (done == count) {
             break;
         }
         Packet& packet = burst_[done];
-        if (fast_[done].kind != FastPacket::Kind::General) {
-            FastPath::describe(fast_ports_[port], fast_[done],
-                               begin(mbufs[done], port, false, packet));
+        switch (fast_[done].kind) {
+            case FastPacket::Kind::General:
+                break;
+            case FastPacket::Kind::V4:
+            case FastPacket::Kind::V6:
+                FastPath::describe(fast_ports_[port], fast_[done],
+                                   begin(mbufs[done], port, false, packet));
+                break;
+            default:
+                open(*tables.lb, begin(mbufs[done], port, false, packet));
         }
         decide(tables, packet);
+    }
+}
+
+// Where the packet's flow is looked up, if it is: by its key, or as a reply's.
+template <typename F>
+void Worker::prefetch_entry(const Packet& packet) const {
+    const bool request = packet.cls == PacketClass::Request && packet.service->sticky;
+    const bool reply = packet.cls == PacketClass::FnatReply ||
+                       (packet.cls == PacketClass::NatReply && packet.reply<F>()->ambiguous);
+    if (request) {
+        flows_.prefetch_entry<F>(packet.hash);
+    } else if (reply) {
+        flows_.prefetch_entry<F>(reply_hash_of(packet.hash));
     }
 }
 
@@ -221,115 +241,6 @@ void Worker::conclude(Packet& packet, Outcome outcome) {
     } else {
         drop(packet.mbuf, outcome.verdict);
     }
-}
-
-void Worker::drop(rte_mbuf* mbuf, Verdict verdict) {
-    counters_.of(verdict).add(1);
-    rte_pktmbuf_free(mbuf);
-}
-
-void Worker::transmit(uint16_t port, rte_mbuf* mbuf, Verdict verdict, bool part) {
-    const int sender = setup_.ports[port].sender;
-    if (sender >= 0) [[unlikely]] {
-        hand_over(
-            static_cast<unsigned>(sender), mbuf,
-            {.kind = PacketNote::Kind::ToSend, .verdict = verdict, .part = part, .port = port});
-    } else if (add(tx_[port], mbuf, verdict, part)) {
-        flush_port(port);
-    }
-}
-
-// Of one port, packets go into its box together.
-void Worker::transmit_all(const uint16_t* ports, rte_mbuf** mbufs, unsigned count) {
-    for (unsigned i = 0; i < count;) {
-        const uint16_t port = ports[i];
-        if (setup_.ports[port].sender >= 0) [[unlikely]] {
-            transmit(port, mbufs[i++], Verdict::Forwarded);
-            continue;
-        }
-        Outbox& box = tx_[port];
-        const unsigned most = std::min(count - i, kBurst - box.count);
-        unsigned run = 1;
-        while (run < most && ports[i + run] == port) {
-            ++run;
-        }
-        std::copy_n(mbufs + i, run, box.mbufs.begin() + box.count);
-        std::fill_n(box.parts.begin() + box.count, run, false);
-        std::fill_n(box.verdicts.begin() + box.count, run, Verdict::Forwarded);
-        box.mixed |= box.verdicts[0] != Verdict::Forwarded;
-        box.count += run;
-        i += run;
-        if (box.count == kBurst) {
-            flush_port(port);
-        }
-    }
-}
-
-// Out of line, so that transmit() stays small.
-[[gnu::noinline]] void Worker::hand_over(unsigned worker, rte_mbuf* mbuf, const PacketNote& note) {
-    note_of(mbuf) = note;
-    if (add(handovers_[worker], mbuf, Verdict::HandedOver, note.part)) {
-        flush_handovers(worker);
-    }
-}
-
-// The first `accepted` are gone; the rest is freed.
-void Worker::settle(Outbox& box, unsigned accepted, Verdict refused) {
-    if (!box.mixed) [[likely]] {
-        counters_.of(box.verdicts[0]).add(accepted);
-    } else {
-        for (unsigned i = 0; i < accepted; ++i) {
-            if (!box.parts[i]) {
-                counters_.of(box.verdicts[i]).add(1);
-            } else if (box.verdicts[i] != Verdict::HandedOver) {  // counted where it leaves
-                counters_.fragments_sent.add(1);
-            }
-        }
-    }
-    for (unsigned i = accepted; i < box.count; ++i) {
-        if (box.parts[i]) {
-            rte_pktmbuf_free(box.mbufs[i]);
-        } else {
-            drop(box.mbufs[i], refused);
-        }
-    }
-    box.count = 0;
-    box.mixed = false;
-}
-
-void Worker::flush_port(uint16_t port) {
-    Outbox& box = tx_[port];
-    if (box.count == 0) {
-        return;
-    }
-    const WorkerPort& to = setup_.ports[port];
-    const unsigned sent =
-        rte_eth_tx_burst(to.device, to.queue, box.mbufs.data(), static_cast<uint16_t>(box.count));
-    counters_.tx_dropped[port].add(box.count - sent);
-    settle(box, sent, Verdict::TxFull);
-}
-
-void Worker::flush_handovers(unsigned worker) {
-    Outbox& box = handovers_[worker];
-    if (box.count == 0) {
-        return;
-    }
-    settle(box,
-           rte_ring_sp_enqueue_burst(setup_.rings.handover_out[worker],
-                                     reinterpret_cast<void* const*>(box.mbufs.data()), box.count,
-                                     nullptr),
-           Verdict::HandoverFull);
-    setup_.doorbells[worker]->ring();
-}
-
-void Worker::flush_all() {
-    for (uint16_t port = 0; port < tx_.size(); ++port) {
-        flush_port(port);
-    }
-    for (unsigned worker = 0; worker < handovers_.size(); ++worker) {
-        flush_handovers(worker);
-    }
-    flush_punts();
 }
 
 unsigned Worker::take_handovers(const DataplaneTables& tables) {

@@ -130,6 +130,8 @@ class Worker {
                  bool handed_over);
     Packet& begin(rte_mbuf* mbuf, uint16_t port, bool handed_over, Packet& packet);
     void open(const LbSnapshot& lb, Packet& packet);
+    template <typename F>
+    void prefetch_entry(const Packet& packet) const;
     void take_fragment(const DataplaneTables& tables, Packet& packet);
     template <typename F>
     void take_fragment_of(const DataplaneTables& tables, Packet& packet);
@@ -144,7 +146,7 @@ class Worker {
     void send_ahead(const Outcome& outcome);
     void conclude(Packet& packet, Outcome outcome);
     void transmit(uint16_t port, rte_mbuf* mbuf, Verdict verdict, bool part = false);
-    void transmit_all(const uint16_t* ports, rte_mbuf** mbufs, unsigned count);
+    void transmit_all(const FastSent* sent, rte_mbuf** mbufs, unsigned count);
     void hand_over(unsigned worker, rte_mbuf* mbuf, const PacketNote& note);
     void to_control(rte_mbuf* mbuf, Verdict verdict, bool part = false);
     void flush_punts(Outbox& box, rte_ring* ring, Verdict full);

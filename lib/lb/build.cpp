@@ -155,6 +155,15 @@ void add_addresses(FamilyTables<F>& tables, const LbModel& model) {
     }
 }
 
+// After VIPs and addresses.
+template <typename F>
+void fill_filter(FamilyTables<F>& tables) {
+    tables.vips.for_each(
+        [&](const VipKey<F>& key, const VipEntry&) { tables.ours.add(key.address); });
+    tables.addresses.for_each(
+        [&](const AddressKey<F>& key, const AddressEntry&) { tables.ours.add(key.address); });
+}
+
 Tunnel tunnel_of(const ServiceConfig& service, const BackendConfig& backend) {
     const uint16_t port =
         service.tunnel_port != 0 ? service.tunnel_port : default_tunnel_port(service.mode);
@@ -324,6 +333,7 @@ void fill_tables(const LbModel& model, const LbSnapshot* previous, LbSnapshot& s
     mark_overlaps(tables);
     note_stateful_services(tables, model, snapshot.services);
     add_addresses(tables, model);
+    fill_filter(tables);
 }
 
 }  // namespace

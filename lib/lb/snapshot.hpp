@@ -6,12 +6,14 @@
 // timeouts in milliseconds; ports and addresses in network byte order unless said otherwise.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <memory>
 #include <utility>
 #include <vector>
 
+#include "lb/address_filter.hpp"
 #include "lb/flat_map.hpp"
 #include "lb/flow_state.hpp"
 #include "lb/ids.hpp"
@@ -20,6 +22,7 @@
 #include "lb/types.hpp"
 #include "net/byte_order.hpp"
 #include "net/flow_key.hpp"
+#include "net/mask.hpp"
 
 namespace dlb {
 
@@ -141,6 +144,7 @@ struct FamilyTables {
     FlatMap<ReplyKey<F>, ReplyEntry<F>> replies;
     FlatMap<AddressKey<F>, AddressEntry> addresses;
     FlatMap<AddressKey<F>, bool> nat_backends;  // whose packets may be NAT replies
+    AddressFilter<F> ours;                      // VIPs' prefixes, masked, and addresses
 
     // The service, and whether the address is a VIP at all.
     struct Match {
@@ -153,6 +157,14 @@ struct FamilyTables {
                                     uint8_t protocol) const;
     const AddressEntry* find_address(const typename F::Address& address) const {
         return addresses.find({address});
+    }
+    // False: it is certainly no VIP and no address of our own.
+    bool may_be_ours(const typename F::Address& address) const {
+        return ours.may_have(address) ||
+               std::any_of(prefix_lengths.begin(), prefix_lengths.end(), [&](uint8_t length) {
+                   return length < 8 * F::kAddressSize &&
+                          ours.may_have(mask_address(address, length));
+               });
     }
     bool is_nat_backend(const typename F::Address& address) const {
         return nat_backends.find({address}) != nullptr;

@@ -1,4 +1,4 @@
-// FlatMap, find_service() and its precedence, and the outer headers of tunnels.
+// FlatMap, AddressFilter, find_service() and its precedence, and the outer headers of tunnels.
 #include <map>
 #include <random>
 
@@ -40,6 +40,36 @@ TEST(FlatMap, AgreesWithStdMap) {
         map.for_each([&](uint64_t key, unsigned value) { visited[key] = value; });
         EXPECT_EQ(visited, model);
     }
+}
+
+TEST(AddressFilter, KnowsAllThatIsOurs) {
+    LbModel model(test::addresses({"10.0.0.106", "2001:db8::106"}));
+    ServiceConfig web =
+        service({.name = "web",
+                 .vip = {"10.1.1.1", "10.2.0.0/16", "2001:db8:1::1", "2001:db8:2::/48"},
+                 .ports = {80},
+                 .backends = {"10.0.0.11:80", "[2001:db8::11]:80"},
+                 .mode = Mode::Fnat,
+                 .snat = {"10.0.0.107", "2001:db8::107"}});
+    ASSERT_TRUE(model.replace({web}));
+    const auto snapshot = build(model, nullptr);
+    for (const char* ours : {"10.1.1.1", "10.2.0.0", "10.2.255.255", "10.0.0.106", "10.0.0.107"}) {
+        EXPECT_TRUE(snapshot->v4.may_be_ours(raw_address<V4>(ip(ours)))) << ours;
+    }
+    for (const char* ours : {"2001:db8:1::1", "2001:db8:2::", "2001:db8:2:ffff::1", "2001:db8::106",
+                             "2001:db8::107"}) {
+        EXPECT_TRUE(snapshot->v6.may_be_ours(raw_address<V6>(ip(ours)))) << ours;
+    }
+    unsigned taken4 = 0;
+    unsigned taken6 = 0;
+    for (unsigned n = 0; n < 10000; ++n) {
+        const std::string low = std::to_string(n / 250) + "." + std::to_string(n % 250);
+        taken4 += snapshot->v4.may_be_ours(raw_address<V4>(ip("198.18." + low))) ? 1 : 0;
+        const std::string words = std::to_string(n / 100) + "::" + std::to_string(n % 100);
+        taken6 += snapshot->v6.may_be_ours(raw_address<V6>(ip("2001:db8:99:" + words))) ? 1 : 0;
+    }
+    EXPECT_LT(taken4, 20U);  // two in 65,536 each time, and four bits are set
+    EXPECT_LT(taken6, 20U);
 }
 
 // One of the VIP tables of a snapshot, asked in text.
