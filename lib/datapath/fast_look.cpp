@@ -36,7 +36,7 @@ inline unsigned l2_length(const uint8_t* frame, const FastPort& port, uint16_t& 
 // Whether a transport header of `room` bytes with its data is whole.
 inline bool is_whole(const uint8_t* l4, uint8_t protocol, size_t room) {
     if (protocol == kProtocolTcp) {
-        const size_t header = (l4[12] >> 4) * 4U;
+        const size_t header = size_t{4} * (l4[12] >> 4);
         return room >= 20 && header >= 20 && header <= room;
     }
     const uint16_t length = load_be16(l4 + 4);
