@@ -85,7 +85,7 @@ class FloodTest(SystemTest):
     def neighbor(cls):
         return cls.lb.show("show", "bgp")["neighbors"][0]
 
-    def flood(self, kind, bounded_by):
+    def flood(self, kind, *bounded_by):
         before, drops = self.neighbor(), self.lb.show("show", "drops")
         monitor = FibMonitor(self.site.router)
         flooder = self.site.router.start(["nice", "-n", "10", sys.executable, "-c", FLOOD, "lb", SECONDS,
@@ -96,12 +96,12 @@ class FloodTest(SystemTest):
         dropped = {name: count - drops.get(name, 0) for name, count in self.lb.show("show", "drops").items()
                    if count > drops.get(name, 0)}
         print(f"{kind}: {sent / SECONDS:,.0f} frames/s; dropped {dropped}", flush=True)
-        self.assertGreater(sent, 50_000 * SECONDS, "the machine sends too little for a flood")
+        self.assertGreater(sent, 25_000 * SECONDS, "the machine sends too little for a flood")
         self.assertEqual(after["state"], "Established")
         self.assertEqual(after["flaps"], before["flaps"])
         self.assertEqual(after["bfd"]["flaps"], before["bfd"]["flaps"])
         self.assertEqual(monitor.of(VIP), [])
-        self.assertGreater(dropped.get(bounded_by, 0), 0, dropped)
+        self.assertGreater(sum(dropped.get(name, 0) for name in bounded_by), 0, dropped)
 
     def test_reloads_of_a_thousand_services_in_a_flood(self):
         """Every service changes in each reload, while somebody floods a closed port."""
@@ -129,10 +129,10 @@ class FloodTest(SystemTest):
         self.assertEqual(len(self.lb.show("show", "bgp", "routes")), 1001)
 
     def test_pings(self):
-        self.flood("ping", "punt_limit")
+        self.flood("ping", "punt_limit", "punt_full")  # the kernel may be slower than the limit
 
     def test_udp_to_a_closed_port(self):
-        self.flood("udp", "punt_limit")
+        self.flood("udp", "punt_limit", "punt_full")
 
     def test_syns_in_the_routers_name(self):
         self.flood("syn to 179", "routing_limit")
