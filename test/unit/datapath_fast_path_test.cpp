@@ -217,7 +217,7 @@ class FastPathTest : public testing::TestWithParam<std::tuple<Mode, bool, Protoc
         }
         return {config};
     }
-    // What a backend sends, for now to a client that need not have a flow.
+    // What a backend sends, to a client that need not have a flow.
     PacketBuilder reply(unsigned client, uint8_t flags) const {
         const std::string last = std::to_string(client % 5);  // not each is a backend
         PacketBuilder builder;
