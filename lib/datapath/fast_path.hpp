@@ -68,6 +68,7 @@ struct FastPacket {
     }
 };
 
+// Where a packet that is ready leaves, and what it is counted as once it is through.
 struct FastSent {
     uint16_t port = 0;
     Verdict verdict = Verdict::Forwarded;

@@ -60,6 +60,25 @@ TEST(SnatPool, GivesBackLast) {
     EXPECT_EQ(order[all - 1], first);
 }
 
+TEST(SnatPool, ForeseesWhatItGives) {
+    SnatPool pool(0, 1, {1030, 65535});  // six ports
+    for (int round = 0; round < 3; ++round) {
+        std::vector<uint16_t> foreseen;
+        for (int n = 0; n < 6; ++n) {
+            foreseen.push_back(pool.foresee(kTcp));
+        }
+        EXPECT_EQ(pool.foresee(kTcp), 0);
+        for (const uint16_t port : foreseen) {
+            EXPECT_EQ(pool.take(kTcp), port);
+        }
+        EXPECT_EQ(pool.foresee(kTcp), 0);
+        for (const uint16_t port :
+             {foreseen[3], foreseen[0], foreseen[1], foreseen[2], foreseen[5], foreseen[4]}) {
+            pool.give_back(kTcp, port);
+        }
+    }
+}
+
 TEST(SnatPool, TcpAndUdpAreApart) {
     SnatPool pool(0, 1, {});
     const uint32_t all = pool.available(kUdp);

@@ -123,6 +123,39 @@ std::vector<uint32_t> crowd(FlowTable<F>& table, uint32_t hash) {
     return crowd;
 }
 
+TYPED_TEST(FlowTableTest, LikelyEntriesAreOfEitherBucket) {
+    using Table = FlowTable<TypeParam>;
+    constexpr uint32_t kFlows = 4096;
+    Table table(kFlows, allocate_pages);
+    for (uint64_t n = 1; n <= kFlows; ++n) {
+        ASSERT_NE(table.insert(make_key<TypeParam>(n), make_key<TypeParam>(n).hash()),
+                  Table::kNone);
+    }
+    unsigned likely = 0;
+    unsigned elsewhere = 0;
+    for (uint64_t n = 1; n <= kFlows; ++n) {
+        const auto key = make_key<TypeParam>(n);
+        uint32_t index = table.prefetch_entry(key.hash());
+        if (index == Table::kNone) {
+            index = table.prefetch_entry_elsewhere(key.hash());
+            ++elsewhere;
+        }
+        ASSERT_NE(index, Table::kNone);
+        likely += table.holds(index, key) ? 1 : 0;
+    }
+    EXPECT_GT(elsewhere, 0U);
+    EXPECT_GT(likely, kFlows - 10);  // a tag may be another's too
+    for (uint64_t n = 1; n <= kFlows; ++n) {
+        const auto key = make_key<TypeParam>(n);
+        table.erase(table.find(key, key.hash()));
+    }
+    for (uint64_t n = 1; n <= kFlows; ++n) {
+        const uint64_t hash = make_key<TypeParam>(n).hash();
+        EXPECT_EQ(table.prefetch_entry(hash), Table::kNone);
+        EXPECT_EQ(table.prefetch_entry_elsewhere(hash), Table::kNone);
+    }
+}
+
 TYPED_TEST(FlowTableTest, FullBucketsRefuseAndHarmNobody) {
     using Table = FlowTable<TypeParam>;
     Table table(4096, allocate_pages);
