@@ -7,13 +7,20 @@
 // pages. Arguments: mode (0 nat, 1 fnat, 2 dr, 3 ipip, 4 gre, 5 gue, 7 vxlan), family, flows,
 // services, backends of each.
 #include <algorithm>
+#include <array>
+#include <atomic>
 #include <cstring>
 #include <random>
+#include <thread>
+#include <utility>
 #include <vector>
 
 #include <benchmark/benchmark.h>
+#include <pthread.h>
+#include <sched.h>
 
 #include <rte_cycles.h>
+#include <rte_lcore.h>
 
 #include "eal/worker_lab.hpp"
 #include "net/checksum.hpp"
@@ -200,6 +207,102 @@ void new_flows(benchmark::State& state) {
     }
     report(state, bench.lab(), cycles);
 }
+
+// Publishes the lab's tables anew, on another core, while it is told to; frees the old ones.
+class Republisher {
+  public:
+    explicit Republisher(WorkerLab& lab) : lab_(lab), thread_([this] { run(); }) {}
+    ~Republisher() {
+        wanted_ = Wanted::End;
+        wanted_.notify_one();
+        thread_.join();
+    }
+    void set(bool active) {
+        wanted_ = active ? Wanted::Publish : Wanted::Rest;
+        wanted_.notify_one();
+    }
+    uint64_t published() const { return published_; }
+
+  private:
+    enum class Wanted : uint8_t { Rest, Publish, End };
+    void run() {
+        cpu_set_t others;  // EAL has pinned whoever made us
+        CPU_ZERO(&others);
+        for (unsigned core = 0; core < std::thread::hardware_concurrency(); ++core) {
+            if (core != rte_get_main_lcore()) {
+                CPU_SET(core, &others);
+            }
+        }
+        pthread_setaffinity_np(pthread_self(), sizeof others, &others);
+        while (wanted_ != Wanted::End) {
+            wanted_.wait(Wanted::Rest);
+            if (wanted_ == Wanted::Publish) {
+                lab_.publish();
+                ++published_;
+            }
+            lab_.tables_waiting();
+        }
+    }
+    WorkerLab& lab_;
+    std::atomic<Wanted> wanted_{Wanted::Rest};
+    std::atomic<uint64_t> published_{0};
+    std::thread thread_;
+};
+
+// The time that a burst of known flows takes, quiet and while one reload of 1,000 services follows
+// the other, by turns.
+void reloads(benchmark::State& state) {
+    constexpr unsigned kTurn = 5000;
+    constexpr uint32_t kFlows = 1 << 16;
+    if (std::thread::hardware_concurrency() < 2) {
+        return state.SkipWithError("needs a second core");
+    }
+    const Size size{kFlows, 1000, 10};
+    Frames frames(true, size.services, kAck);
+    Bench bench(Mode::Nat, true, size, kFlows * 2);
+    std::mt19937 random(1);
+    const auto poll = [&](uint32_t first, uint32_t step) {
+        for (unsigned i = 0; i < kPerBurst; ++i) {
+            bench.lab().put(frames.of(step != 0 ? first + i * step : random() % kFlows));
+        }
+        return bench.poll();
+    };
+    for (uint32_t flow = 0; flow < 2 * kFlows; flow += kPerBurst) {
+        poll(flow % kFlows, 1);
+    }
+    std::array<std::vector<uint64_t>, 2> cycles;
+    uint64_t all = 0;
+    {
+        Republisher republisher(bench.lab());
+        unsigned bursts = 0;
+        for (auto _ : state) {
+            const bool active = bursts / kTurn % 2 == 1;
+            if (bursts++ % kTurn == 0) {
+                republisher.set(active);
+            }
+            const uint64_t spent = poll(0, 0);
+            cycles[active].push_back(spent);
+            all += spent;
+            state.SetIterationTime(static_cast<double>(spent) /
+                                   static_cast<double>(rte_get_tsc_hz()));
+        }
+        state.counters["reloads"] = static_cast<double>(republisher.published());
+    }
+    const auto quantile = [&](unsigned active, double share) {
+        std::vector<uint64_t>& times = cycles[active];
+        std::sort(times.begin(), times.end());
+        const auto at = static_cast<size_t>(static_cast<double>(times.size()) * share);
+        return times.empty()
+                   ? 0
+                   : static_cast<double>(times[at]) * 1e6 / static_cast<double>(rte_get_tsc_hz());
+    };
+    for (const auto& [name, share] : {std::pair{"p50", 0.5}, {"p99", 0.99}, {"p99.9", 0.999}}) {
+        state.counters[std::string("quiet_us_") + name] = quantile(0, share);
+        state.counters[std::string("reload_us_") + name] = quantile(1, share);
+    }
+    report(state, bench.lab(), all);
+}
+BENCHMARK(reloads)->Iterations(200'000)->UseManualTime();
 
 // Replies of nat's backends, which need no flow.
 void nat_replies(benchmark::State& state) {
