@@ -85,6 +85,7 @@ class TableCounters {
         return counters;
     }
     void prefetch(BackendId id) const { __builtin_prefetch(&backend_array()[id.slot()], 1); }
+    void prefetch_service(uint32_t slot) const { __builtin_prefetch(&of_service(slot), 1); }
     // A reader's: nullptr where this worker has counted nothing for the backend.
     const BackendCounters* find(BackendId id) const {
         const BackendCounters& counters = backend_array()[id.slot()];

@@ -14,6 +14,9 @@ using plain::load_be16;
 
 namespace {
 
+// Stands in the cache for a service whose packets are not for the fast path.
+const ServiceEntry kNotPlain;
+
 constexpr uint64_t kMacMask = Be16(1).raw() == 1 ? ~uint64_t{0xffff} : 0x0000ffffffffffffU;
 
 // The length of the headers before IP; 0: the frame is not for us, or not plain.
@@ -75,18 +78,21 @@ inline FastPacket::Kind FastPath::find_service(const LbSnapshot& lb, const FastP
         if (entry == nullptr) {
             return FastPacket::Kind::General;
         }
-        service = &lb.services[entry->service];
+        const ServiceEntry& found = lb.services[entry->service];
+        service = found.sticky && found.persistence_ms == 0 ? &found : &kNotPlain;
         cache.put(lb.version, key.destination, key.destination_port, key.protocol, service);
     }
-    if (!service->sticky || service->persistence_ms != 0 || !can_be_source(key.source)) {
+    if (service == &kNotPlain || !can_be_source(key.source)) {
         return FastPacket::Kind::General;
     }
     if (self_.count > 1 && !is_brought_to_owner<F>(*service, *port.queues, key.protocol) &&
         flow_owner<F>(*service, key, *port.queues, self_.count).value_or(self_.id) != self_.id) {
         return FastPacket::Kind::General;
     }
+    __builtin_prefetch(service);
     packet.service = service;
     packet.hash = key.hash();
+    flows_.prefetch<F>(packet.hash);
     return F::kFamily == Family::V4 ? FastPacket::Kind::V4 : FastPacket::Kind::V6;
 }
 
@@ -119,9 +125,7 @@ inline FastPacket::Kind FastPath::find_reply(const LbSnapshot& lb, const FastPor
 }
 
 template <typename F>
-[[gnu::always_inline]] inline FastPacket::Kind FastPath::look_in(const LbSnapshot& lb,
-                                                                 const FastPort& port,
-                                                                 const rte_mbuf* mbuf,
+[[gnu::always_inline]] inline FastPacket::Kind FastPath::look_in(const rte_mbuf* mbuf,
                                                                  const uint8_t* ip, size_t room,
                                                                  FastPacket& packet) {
     using Header = Ip<F>;
@@ -140,11 +144,13 @@ template <typename F>
     packet.protocol = protocol;
     packet.tcp_flags = protocol == kProtocolTcp ? l4[13] : 0;
     packet.length = static_cast<uint16_t>(length);
-    return find_service<F>(lb, port, packet);
+    const FlowKey<F>& key = packet.key<F>();
+    caches<F>().services.prefetch(key.destination, key.destination_port, protocol);
+    return F::kFamily == Family::V4 ? FastPacket::Kind::V4 : FastPacket::Kind::V6;
 }
 
-inline FastPacket::Kind FastPath::kind_of(const LbSnapshot& lb, const FastPort& port,
-                                          const rte_mbuf* mbuf, FastPacket& packet) {
+inline FastPacket::Kind FastPath::kind_of(const FastPort& port, const rte_mbuf* mbuf,
+                                          FastPacket& packet) {
     const size_t size = rte_pktmbuf_data_len(mbuf);
     if (mbuf->nb_segs != 1 || size < sizeof(rte_ether_hdr) + Ip<V4>::kHeader + 8) {
         return FastPacket::Kind::General;
@@ -157,10 +163,10 @@ inline FastPacket::Kind FastPath::kind_of(const LbSnapshot& lb, const FastPort& 
         return FastPacket::Kind::General;
     }
     if (type == Be16(RTE_ETHER_TYPE_IPV4).raw()) {
-        return look_in<V4>(lb, port, mbuf, frame + l2, size - l2, packet);
+        return look_in<V4>(mbuf, frame + l2, size - l2, packet);
     }
     if (type == Be16(RTE_ETHER_TYPE_IPV6).raw()) {
-        return look_in<V6>(lb, port, mbuf, frame + l2, size - l2, packet);
+        return look_in<V6>(mbuf, frame + l2, size - l2, packet);
     }
     return FastPacket::Kind::General;
 }
@@ -168,13 +174,14 @@ inline FastPacket::Kind FastPath::kind_of(const LbSnapshot& lb, const FastPort& 
 void FastPath::look(const LbSnapshot& lb, const FastPort& port, rte_mbuf* const* mbufs,
                     unsigned count, FastPacket* packets) {
     for (unsigned i = 0; i < count; ++i) {
-        packets[i].kind = kind_of(lb, port, mbufs[i], packets[i]);
+        packets[i].kind = kind_of(port, mbufs[i], packets[i]);
     }
     for (unsigned i = 0; i < count; ++i) {
-        if (packets[i].kind == FastPacket::Kind::V4) {
-            flows_.prefetch<V4>(packets[i].hash);
-        } else if (packets[i].kind == FastPacket::Kind::V6) {
-            flows_.prefetch<V6>(packets[i].hash);
+        FastPacket& packet = packets[i];
+        if (packet.kind == FastPacket::Kind::V4) {
+            packet.kind = find_service<V4>(lb, port, packet);
+        } else if (packet.kind == FastPacket::Kind::V6) {
+            packet.kind = find_service<V6>(lb, port, packet);
         }
     }
 }

@@ -89,6 +89,7 @@ inline void FastPath::prefetch_backend(const DataplaneTables& tables, FastPacket
     const BackendId id = BackendId::from_value(flows_.table<F>().entry(packet.entry).backend);
     tables.hops.prefetch_way(id);
     counters_.prefetch(id);
+    counters_.prefetch_service(service.slot);
     if (!rewrites(service.mode) && id.slot() < tables.lb->backends.size()) {
         const auto* outer = reinterpret_cast<const uint8_t*>(&tables.lb->backends[id.slot()].outer);
         rte_prefetch0(outer);

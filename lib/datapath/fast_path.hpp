@@ -96,11 +96,11 @@ class FastPath {
   private:
     template <typename F>
     static void describe_in(const FastPort& port, const FastPacket& fast, Packet& packet);
-    FastPacket::Kind kind_of(const LbSnapshot& lb, const FastPort& port, const rte_mbuf* mbuf,
-                             FastPacket& packet);
+    // What the packet is by its headers alone.
+    FastPacket::Kind kind_of(const FastPort& port, const rte_mbuf* mbuf, FastPacket& packet);
     template <typename F>
-    FastPacket::Kind look_in(const LbSnapshot& lb, const FastPort& port, const rte_mbuf* mbuf,
-                             const uint8_t* ip, size_t room, FastPacket& packet);
+    FastPacket::Kind look_in(const rte_mbuf* mbuf, const uint8_t* ip, size_t room,
+                             FastPacket& packet);
     template <typename F>
     FastPacket::Kind find_service(const LbSnapshot& lb, const FastPort& port, FastPacket& packet);
     template <typename F>

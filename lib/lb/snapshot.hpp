@@ -44,6 +44,7 @@ enum class FlowKeeper : uint8_t {
 };
 
 struct alignas(64) ServiceEntry {
+    // What each packet needs, in the first cache line.
     bool used = false;
     Mode mode = Mode::Nat;
     SchedulerKind scheduler = SchedulerKind::Maglev;
@@ -54,10 +55,11 @@ struct alignas(64) ServiceEntry {
     FlowKeeper keeper = FlowKeeper::Queue;
     uint16_t mss_clamp = 0;  // bytes; 0: as it is
     uint32_t slot = 0;
-    uint32_t persistence_ms = 0;       // 0: off
-    uint32_t max_new_flows = 0;        // per second; 0: no bound
-    std::array<MaglevView, 2> maglev;  // for clients of IPv4, of IPv6
+    uint32_t persistence_ms = 0;  // 0: off
     std::array<uint32_t, kFlowStates> timeout_ms{};
+    // What new flows need.
+    uint32_t max_new_flows = 0;                 // per second; 0: no bound
+    std::array<MaglevView, 2> maglev;           // for clients of IPv4, of IPv6
     std::array<std::vector<uint16_t>, 2> snat;  // IPv4, IPv6: slots in snat_addresses
 
     const MaglevView& maglev_of(Family client) const {
