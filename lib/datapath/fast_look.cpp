@@ -92,7 +92,6 @@ inline FastPacket::Kind FastPath::find_service(const LbSnapshot& lb, const FastP
     __builtin_prefetch(service);
     packet.service = service;
     packet.hash = key.hash();
-    flows_.prefetch<F>(packet.hash);
     return F::kFamily == Family::V4 ? FastPacket::Kind::V4 : FastPacket::Kind::V6;
 }
 
@@ -182,6 +181,14 @@ void FastPath::look(const LbSnapshot& lb, const FastPort& port, rte_mbuf* const*
             packet.kind = find_service<V4>(lb, port, packet);
         } else if (packet.kind == FastPacket::Kind::V6) {
             packet.kind = find_service<V6>(lb, port, packet);
+        }
+    }
+    // In a loop of their own: between lookups they cost a fourth more at a million flows.
+    for (unsigned i = 0; i < count; ++i) {
+        if (packets[i].kind == FastPacket::Kind::V4) {
+            flows_.prefetch<V4>(packets[i].hash);
+        } else if (packets[i].kind == FastPacket::Kind::V6) {
+            flows_.prefetch<V6>(packets[i].hash);
         }
     }
 }
