@@ -1,5 +1,7 @@
 #include "datapath/fast_path.hpp"
 
+#include <cstddef>
+
 #include "datapath/flow_keys.hpp"
 #include "datapath/plain_ip.hpp"
 #include "rewrite/l3.hpp"
@@ -24,6 +26,8 @@ static_assert(next_state(FlowState::Established, kTcpAck, true) == FlowState::Es
               next_state(FlowState::Fin, kTcpAck, true) == FlowState::Fin &&
               next_state(FlowState::Closed, kTcpAck, true) == FlowState::Closed &&
               next_state(FlowState::Udp, 0, true) == FlowState::Udp);
+
+static_assert(offsetof(ServiceEntry, max_new_flows) <= RTE_CACHE_LINE_SIZE);
 
 // Takes off the Ethernet header, and the padding.
 void strip_to_ip(rte_mbuf* mbuf, const FastPacket& packet) {
