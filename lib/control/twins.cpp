@@ -21,6 +21,9 @@ namespace dlb {
 namespace {
 
 constexpr unsigned kFramesPerWake = 64;
+// What the kernel may say to what it is given, and its own packets between: they share the twin's
+// queue, which the answers to a flood would fill.
+constexpr unsigned kAnswersPerPacket = 2;
 constexpr size_t kVlanTag = 4;
 constexpr size_t kMacs = 12;
 
@@ -100,7 +103,7 @@ void Twins::announce(uint16_t port, const IpAddress& address) {
     if (ports_[port].config.vlan != 0) {
         insert_vlan(mbuf, ports_[port].config.vlan);
     }
-    inject(mbuf, port);
+    inject(mbuf, port, true);
 }
 
 // At most `most`, in bursts; how many there were.
@@ -130,6 +133,7 @@ bool Twins::drain() {
             const unsigned urgent = drain_ring(workers_.routing_punt_ring(worker), kRound) +
                                     drain_ring(workers_.neighbor_punt_ring(worker), kRound);
             const unsigned rest = drain_ring(workers_.punt_ring(worker), kBurst);
+            read_kernel(kAnswersPerPacket * rest);
             if (urgent + rest == 0) {
                 break;
             }
@@ -144,7 +148,7 @@ void Twins::take(rte_mbuf* mbuf) {
     if (note.kind == PacketNote::Kind::AwaitsNeighbor) {
         hold(mbuf);
     } else if (answer_address_query(mbuf, *tables_().lb, ports_[note.port].port->mac())) {
-        inject(mbuf, note.port);
+        inject(mbuf, note.port, true);
     } else {
         to_kernel(mbuf, note.port);
     }
@@ -236,9 +240,9 @@ void Twins::expire() {
     }
 }
 
-void Twins::inject(rte_mbuf* mbuf, uint16_t port) {
+void Twins::inject(rte_mbuf* mbuf, uint16_t port, bool urgent) {
     note_of(mbuf).port = port;
-    if (!workers_.inject(mbuf)) {
+    if (!workers_.inject(mbuf, urgent)) {
         ++not_injected_;
         rte_pktmbuf_free(mbuf);
     }
@@ -251,8 +255,7 @@ void Twins::wait_for_kernel(uint16_t port) {
             if (error) {
                 return;
             }
-            for (unsigned frames = 0; frames < kFramesPerWake && read_frame(port); ++frames) {
-            }
+            read_frames(port, kFramesPerWake);
             if (ports_[port].tap->deleted()) {
                 spdlog::error("the twin {} of port '{}' was deleted; restart dpdk-lb",
                               ports_[port].config.tap, ports_[port].config.name);
@@ -260,6 +263,19 @@ void Twins::wait_for_kernel(uint16_t port) {
             }
             wait_for_kernel(port);
         });
+}
+
+void Twins::read_frames(uint16_t port, unsigned most) {
+    for (unsigned frames = 0; frames < most && read_frame(port); ++frames) {
+    }
+}
+
+void Twins::read_kernel(unsigned most) {
+    for (uint16_t port = 0; port < ports_.size(); ++port) {
+        if (ports_[port].tap) {
+            read_frames(port, most);
+        }
+    }
 }
 
 bool Twins::read_frame(uint16_t port) {
@@ -277,7 +293,7 @@ bool Twins::read_frame(uint16_t port) {
     }
     mbuf->data_len = static_cast<uint16_t>(length);
     mbuf->pkt_len = static_cast<uint32_t>(length);
-    note_session(mbuf);
+    const bool urgent = note_session(mbuf);
     if (take_check(mbuf, port)) {
         return true;
     }
@@ -286,16 +302,14 @@ bool Twins::read_frame(uint16_t port) {
         rte_pktmbuf_free(mbuf);
         return true;
     }
-    inject(mbuf, port);
+    inject(mbuf, port, urgent);
     return true;
 }
 
-// The kernel's own packets tell of its conversations with routers: see KnownSessions.
-void Twins::note_session(rte_mbuf* mbuf) {
+// The kernel's own packets tell of its conversations with routers: see KnownSessions. True: it is
+// routing control or neighbour discovery.
+bool Twins::note_session(rte_mbuf* mbuf) {
     const RoutingPeers* peers = tables_().routing_peers.get();
-    if (peers == nullptr) {
-        return;
-    }
     const auto* frame = rte_pktmbuf_mtod(mbuf, const uint8_t*);
     const PacketMeta meta = parse(frame, rte_pktmbuf_data_len(mbuf));
     const KernelFrame told = classify_kernel_frame(frame, rte_pktmbuf_data_len(mbuf), meta, peers);
@@ -305,6 +319,7 @@ void Twins::note_session(rte_mbuf* mbuf) {
             *told.session, static_cast<uint64_t>(
                                std::chrono::duration_cast<std::chrono::milliseconds>(now).count()));
     }
+    return told.routing || told.neighbor;
 }
 
 // True: it was one of a check's, or a question about its VIP, and is not ours any more.

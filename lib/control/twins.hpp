@@ -73,15 +73,17 @@ class Twins {
     };
 
     unsigned drain_ring(rte_ring* ring, unsigned most);
-    void note_session(rte_mbuf* mbuf);
+    bool note_session(rte_mbuf* mbuf);
     void take(rte_mbuf* mbuf);
     void to_kernel(rte_mbuf* mbuf, uint16_t port);
     void write_to_kernel(rte_mbuf* mbuf, uint16_t port);
     void hold(rte_mbuf* mbuf);
     void send_ready(rte_mbuf* mbuf, const NextHop& hop);
-    void inject(rte_mbuf* mbuf, uint16_t port);
+    void inject(rte_mbuf* mbuf, uint16_t port, bool urgent = false);
     void wait_for_kernel(uint16_t port);
     bool read_frame(uint16_t port);
+    void read_frames(uint16_t port, unsigned most);
+    void read_kernel(unsigned most);  // of each twin
     bool take_check(rte_mbuf* mbuf, uint16_t port);
 
     std::vector<ControlPort>& ports_;

@@ -13,6 +13,7 @@ constexpr unsigned kPuntRing = 1024;
 constexpr unsigned kRoutingRing = 1024;
 constexpr unsigned kNeighborRing = 512;
 constexpr unsigned kInjectRing = 1024;
+constexpr unsigned kInjectReserve = 256;  // of that, for what is urgent
 constexpr unsigned kHandoverRing = 2048;
 
 int run_worker(void* thread) {
@@ -181,8 +182,10 @@ void WorkerPool::pause(bool paused) {
     }
 }
 
-bool WorkerPool::inject(rte_mbuf* mbuf) {
-    if (rte_ring_sp_enqueue(injects_[0].get(), mbuf) != 0) {
+bool WorkerPool::inject(rte_mbuf* mbuf, bool urgent) {
+    rte_ring* ring = injects_[0].get();
+    if ((!urgent && rte_ring_free_count(ring) <= kInjectReserve) ||
+        rte_ring_sp_enqueue(ring, mbuf) != 0) {
         return false;
     }
     bells_[0]->ring();

@@ -43,8 +43,9 @@ class WorkerPool {
     rte_ring* neighbor_punt_ring(unsigned id) const { return neighbor_punts_[id].get(); }
     // What the kernel's own packets tell of its conversations with routers.
     KnownSessions& known_sessions() { return known_sessions_; }
-    // Gives worker 0 a frame to transmit, whose PacketNote names the port. False: its ring is full.
-    bool inject(rte_mbuf* mbuf);
+    // Gives worker 0 a frame to transmit, whose PacketNote names the port. False: its ring is full,
+    // but for a reserve that only what is `urgent` takes.
+    bool inject(rte_mbuf* mbuf, bool urgent);
     // Wakes the control thread; its fd() is to be watched.
     Doorbell& control_bell() { return control_bell_; }
 
