@@ -24,15 +24,21 @@ router bgp 65000
 """
 BFDD = "bfd\n profile lb\n  detect-multiplier 3\n  receive-interval 50\n  transmit-interval 50\n !\n!\n"
 
-# Sends what it is given, over and over, for so many seconds; prints how many frames went out.
+# Sends what it is given, over and over, for so many seconds; prints how many frames went out. No more than so many a
+# second: far beyond every limit here, and yet few enough that a worker with a part of a slow core takes them in. What
+# is lost before it is looked at tells nothing of the limits.
 FLOOD = """
 import socket, sys, time
-frames = [bytes.fromhex(text) for text in sys.argv[3:]]
+frames = [bytes.fromhex(text) for text in sys.argv[4:]]
 out = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
 out.bind((sys.argv[1], 0))
-end, sent, at = time.monotonic() + float(sys.argv[2]), 0, 0
-while time.monotonic() < end:
-    for _ in range(256):
+batch, begin, sent, at = 128, time.monotonic(), 0, 0
+end, pause, due = begin + float(sys.argv[2]), batch / float(sys.argv[3]), begin
+while (now := time.monotonic()) < end:
+    if now < due:
+        time.sleep(due - now)
+    due = max(due, now - 10 * pause) + pause  # what it is late by is caught up in part
+    for _ in range(batch):
         try:
             out.send(frames[at])
             sent += 1
@@ -41,6 +47,7 @@ while time.monotonic() < end:
         at = (at + 1) % len(frames)
 print(sent, flush=True)
 """
+FRAMES_PER_SECOND = 80_000
 SECONDS = 6
 
 
@@ -85,21 +92,26 @@ class FloodTest(SystemTest):
     def neighbor(cls):
         return cls.lb.show("show", "bgp")["neighbors"][0]
 
+    def lost_by_the_twin(self):
+        """Of what the kernel sends by the twin: among it is all that it says to the router."""
+        return int(self.site.lb.run(["cat", "/sys/class/net/uplink/statistics/tx_dropped"]).stdout)
+
     def flood(self, kind, *bounded_by):
         before, drops = self.neighbor(), self.lb.show("show", "drops")
+        lost = self.lost_by_the_twin()
         monitor = FibMonitor(self.site.router)
-        flooder = self.site.router.start(["nice", "-n", "10", sys.executable, "-c", FLOOD, "lb", SECONDS,
+        flooder = self.site.router.start(["nice", "-n", "10", sys.executable, "-c", FLOOD, "lb", SECONDS, FRAMES_PER_SECOND,
                                           *frames(kind, self.mac, self.router_mac)], log=f"flood-{kind.replace(' ', '-')}.log")
         wait_for(lambda: not flooder.running(), SECONDS + 10, "the flood is over", interval=0.2)
         sent = int(flooder.output().split()[-1])
         after = self.neighbor()
         dropped = {name: count - drops.get(name, 0) for name, count in self.lb.show("show", "drops").items()
                    if count > drops.get(name, 0)}
-        print(f"{kind}: {sent / SECONDS:,.0f} frames/s; dropped {dropped}", flush=True)
-        self.assertGreater(sent, 25_000 * SECONDS, "the machine sends too little for a flood")
+        lost = self.lost_by_the_twin() - lost
+        print(f"{kind}: {sent / SECONDS:,.0f} frames/s; dropped {dropped}, {lost} by the twin's queue", flush=True)
         self.assertEqual(after["state"], "Established")
-        self.assertEqual(after["flaps"], before["flaps"])
-        self.assertEqual(after["bfd"]["flaps"], before["bfd"]["flaps"])
+        self.assertEqual(after["flaps"], before["flaps"], after)
+        self.assertEqual(after["bfd"]["flaps"], before["bfd"]["flaps"], after)
         self.assertEqual(monitor.of(VIP), [])
         self.assertGreater(sum(dropped.get(name, 0) for name in bounded_by), 0, dropped)
 
@@ -113,10 +125,10 @@ class FloodTest(SystemTest):
             self.lb.file.write_text(parts.replace("[bgp]", more + "\n[bgp]"))
         self.addCleanup(lambda: (self.lb.file.write_text(parts), self.lb.ctl("reload")))
         before = self.neighbor()
-        flood = self.site.router.start(["nice", "-n", "10", sys.executable, "-c", FLOOD, "lb", 20,
+        flood = self.site.router.start(["nice", "-n", "10", sys.executable, "-c", FLOOD, "lb", 240, FRAMES_PER_SECOND,
                                           *frames("udp", self.mac, self.router_mac)], log="flood-reload.log")
         reloads = 0
-        while flood.running() and reloads < 6:
+        while flood.running() and reloads < 6:  # however long they take here
             write(20 + reloads % 2)
             reloaded = self.site.lb.run([*self.lb.ctl_argv(), "reload"], timeout=60)
             self.assertEqual(reloaded.returncode, 0)
