@@ -109,6 +109,7 @@ class FloodTest(SystemTest):
                    if count > drops.get(name, 0)}
         lost = self.lost_by_the_twin() - lost
         print(f"{kind}: {sent / SECONDS:,.0f} frames/s; dropped {dropped}, {lost} by the twin's queue", flush=True)
+        self.assertGreater(sent, 25_000 * SECONDS, "the machine sends too little for a flood")
         self.assertEqual(after["state"], "Established")
         self.assertEqual(after["flaps"], before["flaps"], after)
         self.assertEqual(after["bfd"]["flaps"], before["bfd"]["flaps"], after)
