@@ -3,8 +3,8 @@
 //
 // Thread safety: the control thread's.
 // Bounds: kWait packets wait in all, kWaitPerHop for one next hop, each at most kWaitTime; each
-// round takes at most kRound packets, so that a flood of packets for the kernel leaves the control
-// thread time for the rest.
+// round takes at most kRound packets of each worker, and reads at most twice as many of each twin,
+// so that a flood of packets for the kernel leaves the control thread time for the rest.
 #pragma once
 
 #include <chrono>
